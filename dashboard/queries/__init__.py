@@ -1,0 +1,1 @@
+"""What each screen reads: one function per screen, a fixed number of SQL queries each."""
