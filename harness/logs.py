@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from urllib.parse import urlsplit
 
 ROLES = {"work": "worker", "rqworker": "worker", "supervise": "supervisor", "up": "up"}
 
@@ -29,6 +30,15 @@ class LineFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = "".join(char if char.isprintable() else _escaped(char) for char in record.message)
         return super().formatMessage(record)
+
+
+def without_password(raw: str) -> str:
+    """A URL that may be shown."""
+    try:
+        password = urlsplit(raw).password
+    except ValueError:
+        return "unreadable"
+    return raw.replace(f":{password}@", ":***@") if password else raw
 
 
 def _escaped(char: str) -> str:

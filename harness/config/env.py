@@ -6,9 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+from harness.logs import without_password
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -26,15 +27,18 @@ def boolean(name: str, default: bool) -> bool:
     return _read(name, default, _boolean, "true or false")
 
 
-def integer(name: str, default: D, *, minimum: int = 0) -> int | D:
-    """A whole number of at least `minimum`."""
-    return _read(name, default, lambda raw: _at_least(minimum, int(raw)), f"a whole number of at least {minimum}")
+def integer(name: str, default: int, *, minimum: int, maximum: int | None = None) -> int:
+    """A whole number from `minimum` to `maximum`."""
+    expected = (
+        f"a whole number of at least {minimum}" if maximum is None else f"a whole number from {minimum} to {maximum}"
+    )
+    return _read(name, default, lambda raw: _between(minimum, int(raw), maximum), f"a whole number {bounds}")
 
 
 def limit(name: str, default: int | None) -> int | None:
     """A whole number of at least 1, or "none" for no limit."""
     expected = 'a whole number of at least 1, or "none"'
-    return _read(name, default, lambda raw: None if raw.lower() == "none" else _at_least(1, int(raw)), expected)
+    return _read(name, default, lambda raw: None if raw.lower() == "none" else _between(1, int(raw)), expected)
 
 
 def seconds(name: str, default: D) -> float | D:
@@ -76,14 +80,6 @@ def wrong(name: str, value: object, expected: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(f"{name} is {str(value)!r}, but should be {expected}.")
 
 
-def without_password(raw: str) -> str:
-    try:
-        password = urlsplit(raw).password
-    except ValueError:
-        return "unreadable"
-    return raw.replace(f":{password}@", ":***@") if password else raw
-
-
 def _read(name: str, default: D, parse: Callable[[str], T], expected: str) -> T | D:
     raw = text(name, None)
     if raw is None:
@@ -100,8 +96,8 @@ def _boolean(raw: str) -> bool:
     return raw.lower() in YES
 
 
-def _at_least(minimum: int, value: int) -> int:
-    if value < minimum:
+def _between(minimum: int, value: int, maximum: int | None = None) -> int:
+    if value < minimum or (maximum is not None and value > maximum):
         raise ValueError
     return value
 

@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF
 
 from harness import conf, redis_server
 from harness.config import env
+from harness.logs import without_password
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = env.path("HARNESS_DATA_DIR", BASE_DIR / ".data")
@@ -53,6 +54,13 @@ HARNESS: dict[str, Any] = {
 }
 conf.check(HARNESS)
 
+# What `manage.py up` starts.
+UP = {
+    "HOST": env.text("HARNESS_HOST", "127.0.0.1"),
+    "PORT": env.integer("PORT", 8000, minimum=1, maximum=65535),
+    "WORKERS": env.integer("WORKERS", 2, minimum=0),
+}
+
 # --- Database, Redis, files ----------------------------------------------------------------------------------------
 
 DATABASE_URL = env.url(
@@ -61,7 +69,7 @@ DATABASE_URL = env.url(
 try:
     DATABASES: dict[str, Any] = {"default": dj_database_url.parse(DATABASE_URL)}
 except ValueError:
-    shown = env.without_password(DATABASE_URL)
+    shown = without_password(DATABASE_URL)
     raise env.wrong("DATABASE_URL", shown, "like postgres://user:password@host:5432/name") from None
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
@@ -208,7 +216,9 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        "circus": {"level": "WARNING"},
         "rq": {"level": "WARNING"},
         "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": False},
     },
 }
