@@ -29,9 +29,7 @@ def boolean(name: str, default: bool) -> bool:
 
 def integer(name: str, default: int, *, minimum: int, maximum: int | None = None) -> int:
     """A whole number from `minimum` to `maximum`."""
-    expected = (
-        f"a whole number of at least {minimum}" if maximum is None else f"a whole number from {minimum} to {maximum}"
-    )
+    bounds = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
     return _read(name, default, lambda raw: _between(minimum, int(raw), maximum), f"a whole number {bounds}")
 
 
