@@ -1,0 +1,208 @@
+"""One time axis for a run: what it was doing when. Drawn by the server; positions are percent of the width."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from dashboard.words import duration
+from harness.models import Approval, Event, Run, Step
+from harness.states import TERMINAL, ApprovalStatus, State, StepStatus
+
+MAX_STEP_LANES = 8
+NARROWEST = 0.5
+FOLD_WIDTH = 7.0
+TICK_EVERY = 14.0
+NICE = [0.1, 0.2, 0.5, 1, 2, 5, 15, 30, 60, 120, 300, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800]
+MARKS = {
+    "run.dequeued": ("claim", "Taken by a worker"),
+    "run.lease_lost": ("recovery", "The worker was lost"),
+    "run.requeued": ("recovery", "Put back in the queue"),
+    "cancel.requested": ("cancel", "Cancel requested"),
+}
+Stretch = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stretch of time. `kind` picks its colour and pattern, `label` says it in words."""
+
+    left: float
+    width: float
+    kind: str
+    label: str
+    href: str = ""
+
+    @property
+    def x(self) -> str:
+        return f"{self.left:.3f}%"
+
+    @property
+    def w(self) -> str:
+        return f"{max(self.width, NARROWEST):.3f}%"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment."""
+
+    left: float
+    kind: str
+    label: str
+
+    @property
+    def x(self) -> str:
+        return f"{self.left:.3f}%"
+
+    @property
+    def anchor(self) -> str:
+        """How its text stands at it, so that none is cut at the ends of the axis."""
+        return "start" if self.left < 4 else "end" if self.left > 96 else "middle"
+
+
+@dataclass
+class Lane:
+    name: str
+    bars: list[Bar] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    lanes: list[Lane]
+    marks: list[Mark]
+    folds: list[Bar]
+    ticks: list[Mark]
+    total: str
+
+
+class Scale:
+    """Time to percent of the width. Long stretches in which no step ran take little room: waiting for days over
+    seconds of work would leave nothing to see of the work."""
+
+    def __init__(self, start: datetime, end: datetime, busy: Iterable[Stretch]) -> None:
+        self.start, self.end = start, max(end, start + timedelta(milliseconds=1))
+        self.folds = folds(self.start, self.end, busy)
+        self.pieces = list(self._pieces())
+
+    def __call__(self, moment: datetime) -> float:
+        for start, end, left, right in self.pieces:
+            if moment <= end:
+                share = max((moment - start) / (end - start), 0)
+                return left + share * (right - left)
+        return 100.0
+
+    def _pieces(self) -> Iterator[tuple[datetime, datetime, float, float]]:
+        cuts = sorted({self.start, self.end, *(moment for fold in self.folds for moment in fold)})
+        open_time = sum((b - a for a, b in pairwise(cuts) if (a, b) not in self.folds), timedelta())
+        open_width = 100.0 - FOLD_WIDTH * len(self.folds)
+        left = 0.0
+        for a, b in pairwise(cuts):
+            width = FOLD_WIDTH if (a, b) in self.folds else open_width * ((b - a) / open_time)
+            yield a, b, left, left + width
+            left += width
+
+    def bar(self, start: datetime, end: datetime, kind: str, label: str, href: str = "") -> Bar:
+        left = min(self(start), 100 - NARROWEST)
+        return Bar(left, self(end) - left, kind, label, href)
+
+    def ticks(self) -> list[Mark]:
+        """Round amounts of time since the start, not too close to each other."""
+        open_pieces = [piece for piece in self.pieces if (piece[0], piece[1]) not in self.folds]
+        visible = sum((piece[1] - piece[0]).total_seconds() for piece in open_pieces)
+        interval = next((nice for nice in NICE if nice >= visible / 7), NICE[-1])
+        found: list[Mark] = []
+        for start, end, *_ in open_pieces:
+            first = -(-(start - self.start).total_seconds() // interval)
+            for n in range(int(first), int(first) + 50):
+                moment = self.start + timedelta(seconds=n * interval)
+                if moment > end:
+                    break
+                if not found or self(moment) - found[-1].left >= TICK_EVERY / 2:
+                    found.append(Mark(self(moment), "tick", f"+{duration(n * interval)}"))
+        return found
+
+
+def folds(start: datetime, end: datetime, busy: Iterable[Stretch]) -> list[Stretch]:
+    """The gaps between steps that are much longer than all steps together."""
+    gaps, free_from, worked = [], start, timedelta()
+    for a, b in sorted(busy):
+        if a > free_from:
+            gaps.append((free_from, a))
+        worked += max(b - max(a, free_from), timedelta())
+        free_from = max(free_from, b)
+    if end > free_from:
+        gaps.append((free_from, end))
+    long = [gap for gap in gaps if worked and gap[1] - gap[0] > 5 * worked and gap[1] - gap[0] > (end - start) / 20]
+    return sorted(sorted(long, key=lambda gap: gap[0] - gap[1])[:6])
+
+
+def draw(
+    run: Run, life: Sequence[Event], steps: Sequence[Step], approvals: Sequence[Approval], now: datetime
+) -> Timeline:
+    """The picture of a run from its events (in order), steps and approvals; `now` ends what still goes on."""
+    end = run.finished_at or now
+    scale = Scale(run.created_at, end, [(step.started_at, step.finished_at or end) for step in steps])
+    lanes = [_states(scale, life, end), _approvals(scale, approvals, end), *_steps(scale, steps, end)]
+    return Timeline(
+        lanes=[lane for lane in lanes if lane.bars],
+        marks=[_mark(scale, event) for event in life if event.type in MARKS],
+        folds=[scale.bar(a, b, "fold", f"{duration(b - a)} without a step") for a, b in scale.folds],
+        ticks=scale.ticks(),
+        total=duration(end - run.created_at),
+    )
+
+
+def _mark(scale: Scale, event: Event) -> Mark:
+    kind, words = MARKS[event.type]
+    return Mark(scale(event.created_at), kind, f"{words}, {duration(event.created_at - scale.start)} after the start")
+
+
+def _states(scale: Scale, life: Sequence[Event], end: datetime) -> Lane:
+    moves = [(event.created_at, event.payload["state"]) for event in life if _state_of(event)]
+    lane = Lane("State")
+    for (start, state), (until, _) in pairwise([*moves, (end, "")]):
+        if state not in TERMINAL:
+            label = f"{State(state).label} for {duration(until - start)}"
+            lane.bars.append(scale.bar(start, until, f"state-{state}", label))
+    return lane
+
+
+def _state_of(event: Event) -> bool:
+    return isinstance(event.payload, dict) and event.payload.get("state") in State.values
+
+
+def _approvals(scale: Scale, approvals: Sequence[Approval], end: datetime) -> Lane:
+    return Lane("Approvals", [_asked(scale, each, end) for each in approvals])
+
+
+def _asked(scale: Scale, asked: Approval, end: datetime) -> Bar:
+    until = asked.decided_at or end
+    took = duration(until - asked.created_at)
+    said = "waiting" if asked.status == ApprovalStatus.PENDING else asked.get_status_display().lower()
+    by = f" by {asked.decided_by_name}" if asked.decided_by_name else ""
+    label = f"{asked.tool or asked.get_kind_display()}: {said}{by} after {took}"
+    return scale.bar(asked.created_at, until, f"approval-{asked.status}", label, f"#approval-{asked.pk}")
+
+
+def _steps(scale: Scale, steps: Sequence[Step], end: datetime) -> list[Lane]:
+    """One lane for each of the commonest names, in order of appearance, and one for all the others."""
+    named = {name for name, _ in Counter(step.name for step in steps).most_common(MAX_STEP_LANES)}
+    lanes: dict[str, Lane] = {}
+    for step in steps:
+        name = step.name if step.name in named else "other steps"
+        lanes.setdefault(name, Lane(name)).bars.append(_step(scale, step, end))
+    return list(lanes.values())
+
+
+def _step(scale: Scale, step: Step, end: datetime) -> Bar:
+    until = step.finished_at or end
+    running = step.status == StepStatus.STARTED
+    said = f"running for {duration(until - step.started_at)}" if running else _ended(step, until)
+    return scale.bar(step.started_at, until, f"step-{step.status}", f"{step.key}: {said}", f"#step-{step.seq}")
+
+
+def _ended(step: Step, until: datetime) -> str:
+    return f"{step.get_status_display().lower()} after {duration(until - step.started_at)}"
