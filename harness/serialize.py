@@ -1,4 +1,4 @@
-"""Rows as JSON-able dicts, for commands, exports and pages. The keys of runs and approvals are public: docs/architecture.md."""
+"""Rows as JSON-able dicts. The keys of runs and approvals are public: docs/architecture.md names them."""
 
 from __future__ import annotations
 

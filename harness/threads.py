@@ -8,6 +8,9 @@ from uuid import UUID
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
+from harness import audit
+from harness.canonical import clean_text, through_json
+from harness.db import unit
 from harness.models import Role, Run, Thread, ThreadMessage
 
 
@@ -19,6 +22,17 @@ def open_thread(*, agent: str, title: str = "", by: Any = None, metadata: dict[s
 def assign(thread_id: UUID, agent: str) -> None:
     """From now on the thread talks to `agent`."""
     Thread.objects.filter(pk=thread_id).exclude(agent=agent).update(agent=agent)
+
+
+@unit
+def describe(thread_id: UUID, *, title: str, metadata: dict[str, Any], by: Any = None) -> Thread:
+    """Change what people call a thread and note about it, with its audit row; nothing else of it is touched."""
+    before = Thread.objects.select_for_update().get(pk=thread_id)
+    after = {"title": clean_text(title)[:200], "metadata": through_json(metadata)}
+    Thread.objects.filter(pk=thread_id).update(**after)
+    shown = {"title": before.title, "metadata": before.metadata}
+    audit.record("describe_thread", before, by=by, before=shown, after=after)
+    return Thread.objects.get(pk=thread_id)
 
 
 def say(thread_id: UUID, role: Role, content: Any, *, run_id: UUID | None = None) -> ThreadMessage:

@@ -66,3 +66,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[
             for cell, width, to_right in zip(line, widths, right, strict=True)
         )
         yield "  ".join(padded).rstrip()
+
+
+def facts(pairs: Sequence[tuple[str, object]]) -> Iterator[str]:
+    """Names and values below each other; what has no value is left out."""
+    shown = [(name, clean(value)) for name, value in pairs if value not in (None, "", "-")]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        yield f"  {name.ljust(width)}  {value}"
