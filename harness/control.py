@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models.functions import Now
-
 from harness import approvals, audit, dispatch, transitions
 from harness.agents import registry, routing
 from harness.canonical import clean_text, dumps, through_json
+from harness.clock import Now
 from harness.conf import conf
 from harness.db import unit
 from harness.errors import Conflict, InvalidInput, NotFound, ThreadBusy, UnknownQueue

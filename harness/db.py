@@ -7,13 +7,10 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, router, transaction
+from django.db import OperationalError, connection, router, transaction
 from django.db.models import QuerySet, sql
-from django.db.models.functions import Now
-from django.db.models.sql.constants import SINGLE
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,11 +62,3 @@ def update_returning(rows: QuerySet, field: str, **values: Any) -> Any | None:
         cursor.execute(f"{statement} RETURNING {column}", params)
         row = cursor.fetchone()
     return row[0] if row else None
-
-
-def now() -> datetime:
-    """The database's clock: the only one by which leases, deadlines and ages are judged. UTC, aware."""
-    expression = Now()
-    query = sql.Query(None)
-    query.add_annotation(expression, "now")
-    return query.get_compiler(DEFAULT_DB_ALIAS).execute_sql(SINGLE)[0]

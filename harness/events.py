@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F, QuerySet
-from django.db.models.functions import Now
 
 from harness import states
+from harness.clock import Now
 from harness.db import unit, update_returning
 from harness.errors import LeaseLost, RunCancelled
 from harness.leases import Lease

@@ -12,10 +12,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F
-from django.db.models.functions import Now
 
 from harness import events, signs
 from harness.canonical import digest
+from harness.clock import Now
 from harness.db import unit
 from harness.leases import Lease
 from harness.models import Run, Step

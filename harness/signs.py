@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models.functions import Now
-
+from harness.clock import Now
 from harness.db import unit
 from harness.leases import Lease
 from harness.models import Run, RunControl

@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
-from django.db.models.functions import Now
 
 from harness import audit
 from harness.canonical import clean_text, through_json
+from harness.clock import Now
 from harness.db import unit
 from harness.models import Role, Run, Thread, ThreadMessage
 

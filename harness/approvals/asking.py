@@ -7,11 +7,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models.functions import Now
-
 from harness import events, transitions
 from harness.approvals.resolved import resume_if_decided
 from harness.canonical import digest
+from harness.clock import Now
 from harness.conf import conf
 from harness.db import unit
 from harness.errors import LeaseLost
@@ -36,7 +35,7 @@ class Ask:
 
 @unit
 def park(lease: Lease, asks: list[Ask]) -> list[Approval]:
-    """Ask, and let the run wait for the answers. Where nothing is left to ask (all were decided), it resumes at once."""
+    """Ask, and let the run wait for the answers. Where nothing is left to ask, it resumes at once."""
     transitions.park(lease)
     asked = [_ask(lease.run_id, ask, lease.epoch, actor=f"worker:{lease.worker_id}") for ask in asks]
     resume_if_decided(transitions.lock(lease.run_id), actor="system")

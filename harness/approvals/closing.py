@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models.functions import Now
-
 from harness import transitions
 from harness.approvals.resolved import STATUS_AFTER, resume_if_decided, tell
 from harness.canonical import digest
+from harness.clock import Now
 from harness.db import unit
 from harness.models import Approval, Run
 from harness.states import ApprovalStatus, Decision

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from harness import audit, transitions
 from harness.answers import checked_args
 from harness.approvals.resolved import STATUS_AFTER, resume_if_decided, tell
 from harness.canonical import digest, through_json
+from harness.clock import Now
 from harness.db import unit
 from harness.errors import Conflict, InvalidInput, NotFound
 from harness.models import Approval

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models.functions import Now
 
+from harness.clock import Now
 from harness.models.base import Identified
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+
+from harness.clock import Now
 
 
 class QueueQuerySet(models.QuerySet["Queue"]):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models.functions import Now
+
+from harness.clock import Now
 
 
 class ResumeKind(models.TextChoices):

@@ -6,9 +6,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 
 from harness import states
+from harness.clock import Now
 from harness.models.base import Identified
 from harness.states import State
 

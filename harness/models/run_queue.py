@@ -4,7 +4,8 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+
+from harness.clock import Now
 
 
 class RunQueueQuerySet(models.QuerySet["RunQueue"]):

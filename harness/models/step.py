@@ -4,8 +4,8 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 
+from harness.clock import Now
 from harness.models.base import Identified
 from harness.states import StepKind, StepStatus
 

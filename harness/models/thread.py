@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
 
+from harness.clock import Now
 from harness.models.base import Identified
 from harness.states import State
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 
+from harness.clock import Now
 from harness.conf import conf
 from harness.models.base import Identified
 

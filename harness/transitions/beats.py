@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, Value, When
-from django.db.models.functions import Now
 
+from harness.clock import Now
 from harness.conf import conf
 from harness.db import unit
 from harness.models import RunControl, RunQueue, Worker

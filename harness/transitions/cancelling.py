@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models.functions import Now
-
 from harness import dispatch, events, origin
+from harness.clock import Now
 from harness.db import unit
 from harness.models import Run, RunControl, RunQueue
 from harness.states import State

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from django.db import IntegrityError
 from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce
 
 from harness import events, limits, states
+from harness.clock import Now
 from harness.conf import conf
 from harness.db import unit
 from harness.leases import Lease

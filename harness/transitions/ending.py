@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models.functions import Now
-
 from harness import events, journal, threads
 from harness.canonical import clean_text
+from harness.clock import Now
 from harness.db import unit
 from harness.leases import Lease
 from harness.models import RecoveryIntent, Role, Run, RunControl, RunQueue, RunRequest, Step

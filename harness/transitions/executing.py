@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import F, Value
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce
 
 from harness import dispatch, events
+from harness.clock import Now
 from harness.db import unit
 from harness.leases import Lease
 from harness.models import RecoveryIntent, ResumeKind, Run, RunControl, RunQueue

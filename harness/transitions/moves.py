@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models.functions import Now
-
 from harness import events, states, threads
+from harness.clock import Now
 from harness.models import Run
 from harness.models.run import RunQuerySet
 from harness.states import State

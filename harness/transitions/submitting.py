@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Value
-from django.db.models.functions import Now
 
 from harness import audit, dispatch, events, limits, threads
+from harness.clock import Now
 from harness.conf import conf
 from harness.db import unit
 from harness.models import Queue, Role, Run, RunControl, RunQueue, RunRequest, Thread
