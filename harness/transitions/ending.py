@@ -66,7 +66,7 @@ def end(run: Run, outcome: Outcome, *, actor: str, epoch: int | None = None) -> 
     moved = _close(Run.objects.as_read(run), run, outcome, actor=actor, epoch=run.epoch if epoch is None else epoch)
     if not moved:
         raise ValueError(f"run {run.pk} is {run.state} and cannot become {outcome.state}")
-    if outcome.state == State.COMPLETED:
+    if outcome.state == State.COMPLETED and outcome.output is not None:
         threads.say(run.thread_id, Role.ASSISTANT, outcome.output, run_id=run.pk)
     return Run.objects.get(pk=run.pk)
 
