@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
 
-from harness import db, serialize
+from harness import clock, serialize
 from harness.management import given
 from harness.management.base import Error, JsonCommand
 from harness.management.text import age, clean, cut, facts, payload, table
@@ -70,7 +70,7 @@ def wait_for_end(run: Run, timeout: float | None, say: Callable[[str], None]) ->
 
 def summary(run: Run) -> Iterator[str]:
     """The run in a few lines."""
-    now = db.now()
+    now = clock.now()
     yield f"{clean(run.agent)} {run.pk}"
     yield from facts(
         [
@@ -91,7 +91,7 @@ def summary(run: Run) -> Iterator[str]:
 
 
 def run_table(runs: Iterable[Run]) -> Iterator[str]:
-    now = db.now()
+    now = clock.now()
     rows = [
         (run.pk, run.state, run.agent, run.queue_key, run.attempt, age(run.created_at, now), run.reason or run.title)
         for run in runs

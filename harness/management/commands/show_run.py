@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from harness import db, serialize
+from harness import clock, serialize
 from harness.management import given
 from harness.management.approvals import approval_table
 from harness.management.base import JsonCommand
@@ -45,7 +45,7 @@ def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
 
 
 def _control(run: Run) -> Iterator[str]:
-    now = db.now()
+    now = clock.now()
     asked = serialize.control_of(run) or {}
     row = getattr(run, "control", None)
     if row is None:

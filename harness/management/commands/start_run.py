@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from harness import control, db
+from harness import clock, control
 from harness.management import given
 from harness.management.runs import RunCommand, add_wait_arguments
 from harness.models import Run, Worker
@@ -46,7 +46,7 @@ class Command(RunCommand):
             title=options["title"],
             queue=options["queue"],
             priority=options["priority"],
-            available_at=options["at"] or (options["delay"] and db.now() + options["delay"]),
+            available_at=options["at"] or (options["delay"] and clock.now() + options["delay"]),
             if_busy=options["if_busy"],
             by=options["by"],
         )
