@@ -9,6 +9,8 @@ from typing import Any
 from django.db.models import Model, TextField
 from django.db.models.functions import Cast, Left, Length
 
+from dashboard.templatetags.words import pretty
+
 LONG_LINES = 24
 
 
@@ -24,6 +26,11 @@ class Payload:
     @property
     def is_long(self) -> bool:
         return self.text.count("\n") > LONG_LINES or len(self.text) > 2000
+
+    @property
+    def last_line(self) -> str:
+        """Of a traceback: what went wrong."""
+        return self.text.strip().rpartition("\n")[2]
 
     @property
     def first_line(self) -> str:
@@ -59,4 +66,4 @@ def shown(text: str, size: int | None = None) -> Payload:
     value = json.loads(text)
     if isinstance(value, str):
         return Payload(value, len(value), whole=True, kind="text")
-    return Payload(json.dumps(value, indent=2, ensure_ascii=False), size or len(text), whole=True)
+    return Payload(pretty(value), size or len(text), whole=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from dashboard.words import duration
+from dashboard.templatetags.words import span as duration
 from harness.models import Event, Step
 from harness.states import StepStatus
 

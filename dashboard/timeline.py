@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from dashboard.words import duration
+from dashboard.templatetags.words import span as duration
 from harness.models import Approval, Event, Run, Step
 from harness.states import TERMINAL, ApprovalStatus, State, StepStatus
 

@@ -38,6 +38,21 @@ class RunFilter(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if value}
 
     @property
+    def chosen_states(self) -> list[str]:
+        """Those that are ticked, known or not."""
+        chosen: list[str] = self["state"].value() or []
+        return chosen
+
+    @property
+    def more(self) -> list[forms.BoundField]:
+        """The fields that are seldom needed."""
+        return [self[name] for name in ("since", "until", "thread")]
+
+    @property
+    def longest(self) -> bool:
+        return bool(self.wanted().get("sort") == "longest")
+
+    @property
     def narrows(self) -> bool:
         """True if anything but the order is asked for."""
         return bool(self.wanted().keys() - {"sort"}) or bool(self.errors)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import Any, NoReturn
 
 from django import forms
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
-from dashboard.words import size
 from harness.agents import registry
+from harness.agents.spec import AgentSpec
 from harness.conf import conf
+from harness.control import PRIORITIES
 from harness.errors import HarnessError, NotFound, ThreadBusy, UnknownAgent, UnknownQueue
 
 AUTO = "auto"
@@ -20,6 +23,7 @@ FIELD_OF: list[tuple[type[HarnessError], str]] = [
     (ThreadBusy, "thread"),
     (NotFound, "thread"),
 ]
+"""Where a refusal of the verb belongs that names no field of the form."""
 
 
 class StartForm(forms.Form):
@@ -29,7 +33,7 @@ class StartForm(forms.Form):
     title = forms.CharField(max_length=200, required=False, label="Title")
     queue = forms.CharField(max_length=100, label="Queue", initial="default")
     priority = forms.IntegerField(
-        min_value=-32768, max_value=32767, initial=0, label="Priority", help_text="Higher goes first."
+        min_value=PRIORITIES[0], max_value=PRIORITIES[-1], initial=0, label="Priority", help_text="Higher goes first."
     )
     available_at = forms.DateTimeField(
         required=False,
@@ -43,8 +47,8 @@ class StartForm(forms.Form):
         text: str = self.cleaned_data["input"]
         given = len(text.encode())
         if given > conf.MAX_INPUT_BYTES:
-            limit = size(conf.MAX_INPUT_BYTES)
-            raise forms.ValidationError(f"The input is too big: {size(given)}B, and at most {limit}B are allowed.")
+            limit = filesizeformat(conf.MAX_INPUT_BYTES)
+            raise forms.ValidationError(f"The input is too big: {filesizeformat(given)}; the limit is {limit}.")
         try:
             return json.loads(text, parse_constant=_refuse_constant)
         except json.JSONDecodeError as error:
@@ -56,8 +60,9 @@ class StartForm(forms.Form):
 
     def complain(self, error: HarnessError) -> None:
         """Put what the verb refused beside the field that it is about."""
-        field = next((name for kind, name in FIELD_OF if isinstance(error, kind)), "input")
-        self.add_error(field, str(error))
+        named = (name for name in getattr(error, "fields", {}) if name in self.fields)
+        known = (name for kind, name in FIELD_OF if isinstance(error, kind))
+        self.add_error(next(chain(known, named), "input"), str(error))
 
     def request(self) -> dict[str, Any]:
         """The arguments of control.start_run."""
@@ -68,9 +73,9 @@ def _refuse_constant(name: str) -> NoReturn:
     raise forms.ValidationError(f"{name} is not JSON: numbers must be finite.")
 
 
-def choices() -> list[registry.AgentSpec]:
+def choices() -> list[AgentSpec]:
     """The agents that can be chosen, by name."""
-    return sorted(registry.all_agents(), key=lambda spec: spec.name)
+    return registry.all_agents()
 
 
 def example(agent: str) -> str:

@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404
 from dashboard import payload
 from dashboard.payload import Payload, previews
 from harness.models import Approval, Artifact, Event, Role, Run, Step, ThreadMessage
+from harness.states import State
 
 STEPS = EVENTS = 100
 LIFE = 300
@@ -66,6 +67,11 @@ class RunPage:
         asked = (view.content for view in self.messages if view.message.role == Role.USER)
         return next(asked, None)
 
+    @property
+    def talk(self) -> bool:
+        """True if more was said than the question and its answer."""
+        return len(self.messages) > 2
+
     @cached_property
     def output(self) -> Payload | None:
         return payload.of(self.run, "output", LARGE)
@@ -73,10 +79,6 @@ class RunPage:
     @cached_property
     def error(self) -> Payload | None:
         return payload.plain(self.run, "error", LARGE)
-
-    @property
-    def pending(self) -> list[Approval]:
-        return [each for each in self.approvals if each.status == "pending"]
 
 
 def page(run_id: UUID, *, steps_before: int | None = None, events_before: int | None = None) -> RunPage:
@@ -104,6 +106,16 @@ def header(run_id: UUID) -> Run:
     related = ("thread", "control__worker", "queue_row", "retry_of", "forked_from", "created_by")
     runs = Run.objects.select_related(*related).defer(*HEAVY, *OTHERS)
     return get_object_or_404(runs.annotate(**previews(LARGE, output="output", error="error")), pk=run_id)
+
+
+def pending(run: Run) -> list[Approval]:
+    """The questions that it waits for."""
+    return list(Approval.objects.of_run(run.pk).pending()) if run.state == State.WAITING else []
+
+
+def complete(run_id: UUID) -> Run:
+    """With its whole output and error. Raises Http404."""
+    return get_object_or_404(Run, pk=run_id)
 
 
 def steps_of(run_id: UUID) -> QuerySet[Step]:

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce
 
 from dashboard.queries.keyset import COUNT_CAP, Count, Cursor, Page, capped_count, page_of
+from harness.clock import Now
 from harness.conf import conf
 from harness.models import Queue, Run
 from harness.states import ACTIVE, State
