@@ -19,6 +19,10 @@ class RunCancelled(Interrupted):
     """A cancel was committed for the run."""
 
 
+class RunOverdue(Interrupted):
+    """The run's deadline has passed: it ends as failed."""
+
+
 class LeaseLost(Interrupted):
     """Someone else has taken the run over: nothing may be written for it any more."""
 
