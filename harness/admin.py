@@ -129,10 +129,11 @@ class LedgerAdmin(admin.ModelAdmin):
     def _named(self, term: str) -> Q:
         """Exact matches only: each is answered by an index."""
         try:
-            found = Q.create([(field, UUID(term)) for field in self.search_ids], connector=Q.OR)
+            fields: tuple[str, ...] = self.search_ids
+            value: UUID | str = UUID(term)
         except ValueError:
-            found = Q.create([(field, term) for field in self.search_words], connector=Q.OR)
-        return found or Q(pk__in=[])
+            fields, value = self.search_words, term
+        return Q.create([(field, value) for field in fields], connector=Q.OR) or Q(pk__in=[])
 
 
 class OfRunAdmin(LedgerAdmin):
