@@ -45,7 +45,7 @@ def _kind(request: HttpRequest) -> str:
 
 
 class SignInMiddleware(LoginRequiredMiddleware):
-    """Pages need a signed-in person. A fragment never becomes the sign-in page: the whole window goes there and back."""
+    """A fragment never becomes the sign-in page: the whole window goes there, and comes back."""
 
     def handle_no_permission(self, request: HttpRequest, view_func: Any) -> Any:
         if request.headers.get("HX-Request") != "true":

@@ -39,7 +39,11 @@ urlpatterns = [
     path("approvals/<uuid:approval_id>/resolve/", approvals.resolve, name="resolve_approval"),
     path("health/", health.index, name="health"),
     path("queues/", queues.index, name="queues"),
+    path("queues/<str:key>/pause/", queues.pause, name="pause_queue"),
+    path("queues/<str:key>/resume/", queues.resume, name="resume_queue"),
+    path("queues/<str:key>/limit/", queues.limit, name="limit_queue"),
     path("workers/", workers.index, name="workers"),
+    path("workers/<uuid:worker_id>/drain/", workers.drain, name="drain_worker"),
     path("audit/", audit.index, name="audit"),
     # The page around the pages
     path("nav/", live.nav, name="nav"),

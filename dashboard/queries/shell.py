@@ -19,4 +19,4 @@ class Counts:
 
 
 def counts() -> Counts:
-    return Counts(stuck=stuck.count(), pending=Approval.objects.pending().count())
+    return Counts(stuck=stuck.stuck().count, pending=Approval.objects.pending().count())

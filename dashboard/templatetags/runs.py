@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import signal as signals
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from django.template import Library
 
-from dashboard.templatetags.words import one_line, relative
+from dashboard.templatetags.words import one_line, relative, span
 from harness.models import Run
+from harness.states import HOLDING
 
 register = Library()
 
 HOW = {
     "at once": "at once: no agent was executing",
-    "cooperative": "the agent stopped by itself",
+    "cooperative": "the agent stopped by itself when asked",
+    "SIGTERM": "ended by SIGTERM: the agent did not stop by itself",
+    "SIGKILL": "killed by SIGKILL, with its process group",
     "worker lost": "its worker was lost",
 }
+PLAIN = [("exit_status", "Exit status"), ("killed", "Killed besides"), ("state_before", "State before")]
+SIGNALS = {each.value: each.name for each in signals.Signals}
 
 
 @register.filter
@@ -44,6 +50,12 @@ def evidence(value: Any) -> str:
 
 
 @register.filter
+def holds_worker(run: Run) -> bool:
+    """True if a worker has it in hand now, as far as the state says; a resuming run may."""
+    return run.state in HOLDING
+
+
+@register.filter
 def receipt(run: Run) -> list[tuple[str, str]]:
     """How a cancelled run really ended: (what, in words), in the order of reading."""
     facts = run.control.receipt
@@ -54,9 +66,13 @@ def _receipt(run: Run, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if run.is_terminal:
         how = str(facts.get("how", "not recorded"))
         yield "How it stopped", HOW.get(how, how)
-    for key, label in (("signal", "Signal"), ("exit_status", "Exit status"), ("state_before", "State before")):
+    if facts.get("seconds") is not None:
+        yield "Took", span(float(facts["seconds"]))
+    for key, label in PLAIN:
         if facts.get(key) is not None:
-            yield label, spaced(facts[key])
+            yield label, evidence(facts[key]).replace("_", " ")
+    if facts.get("signal") is not None:
+        yield "Signal", SIGNALS.get(facts["signal"], str(facts["signal"]))
     if "steps_finished" in facts:
         yield "Steps finished", str(facts["steps_finished"])
         yield "Outcome unknown", ", ".join(map(str, facts.get("steps_unknown") or [])) or "no step"

@@ -11,6 +11,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from dashboard.queries import workers
+
 register = Library()
 
 UNITS = [(86400, "d"), (3600, "h"), (60, "min"), (1, "s")]
@@ -48,7 +50,7 @@ def age(moment: datetime | None) -> str:
 
 @register.simple_tag
 def when(moment: datetime | None, none: str = "–", focus: bool = False) -> SafeString | str:
-    """A moment: relative with the exact one on hover (and on focus where asked); the exact one without scripts and on paper."""
+    """A moment, relative; the exact one on hover (and on focus where asked), without scripts and on paper."""
     if moment is None:
         return none
     utc = moment.astimezone(UTC)
@@ -128,3 +130,9 @@ def with_query(context: dict[str, Any], **changes: Any) -> str:
         else:
             query[key] = value
     return f"{context['request'].path}?{query.urlencode()}" if query else context["request"].path
+
+
+@register.filter
+def standing(worker: Any) -> str:
+    """alive, late, draining or stopped."""
+    return workers.state_of(worker)

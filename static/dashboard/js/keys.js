@@ -37,7 +37,7 @@
     const found = current()?.querySelector(`[data-key="${key}"]`);
     if (!found) return false;
     if (found.matches("details")) found.open = true;
-    const inside = found.matches("details") ? found.querySelector("form :is(input:not([type=hidden]), select, textarea, button)") : found;
+    const inside = found.matches("button") ? found : found.querySelector("form :is(input:not([type=hidden]), select, textarea, button)");
     (inside ?? found.querySelector("summary")).focus();
     return true;
   }
