@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -27,9 +27,34 @@ class Entry:
 
 def tell(life: Sequence[Event], steps: Sequence[Step]) -> list[Entry]:
     """Both in the order of their happening; steps of one name that went well in a row are one sentence."""
-    heard = (event for event in life if event.type not in UNTOLD)
-    told = [Entry(event.created_at, words(event), tone(event), f"#event-{event.seq}") for event in heard]
-    return sorted([*told, *_steps(steps)], key=lambda entry: entry.at)
+    happened = sorted([*_heard(life), *steps], key=_moment)
+    return [_entry(list(group)) for _, group in groupby(happened, key=_alike)]
+
+
+def _heard(life: Sequence[Event]) -> list[Event]:
+    """Without what the sentence before or after says as well."""
+    after_requeue = {event.seq + 1 for event in life if event.type == "run.requeued"}
+    return [event for event in life if event.type not in UNTOLD and event.seq not in after_requeue]
+
+
+def _moment(row: Event | Step) -> datetime:
+    return row.created_at if isinstance(row, Event) else row.started_at
+
+
+def _alike(row: Event | Step) -> object:
+    """Neighbours with the same answer are told in one sentence."""
+    if isinstance(row, Step) and row.status == StepStatus.FINISHED:
+        return row.name
+    return row.pk
+
+
+def _entry(group: list[Any]) -> Entry:
+    first = group[0]
+    if isinstance(first, Event):
+        return Entry(first.created_at, words(first), tone(first), f"#event-{first.seq}")
+    if first.status == StepStatus.FINISHED:
+        return _went_well(first.name, group)
+    return _went_otherwise(first)
 
 
 def words(event: Event) -> str:
@@ -44,6 +69,9 @@ def words(event: Event) -> str:
 
 
 def tone(event: Event) -> str:
+    facts = event.payload if isinstance(event.payload, dict) else {}
+    if event.type == "approval.resolved" and facts.get("decision") not in ("approve", "edit"):
+        return "stop"
     return TONES.get(event.type, "plain")
 
 
@@ -57,8 +85,8 @@ def who(actor: str) -> str:
 
 
 def _because(facts: Facts, *keys: str) -> str:
-    reason = next((facts[key] for key in (*keys, "reason") if facts.get(key)), "")
-    return f": {reason}" if reason else ""
+    reason = str(next((facts[key] for key in (*keys, "reason") if facts.get(key)), ""))
+    return f": {REASONS.get(reason, reason)}" if reason else ""
 
 
 def _queued(facts: Facts, by: str) -> str:
@@ -69,8 +97,8 @@ def _queued(facts: Facts, by: str) -> str:
     return where + place + holders + _because(facts, "reclaim_reason")
 
 
-def _state(facts: Facts) -> str:
-    return str(facts.get("state", "changed")).replace("_", " ")
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _resolved(facts: Facts, by: str) -> str:
@@ -95,12 +123,12 @@ SENTENCES: dict[str, Callable[[Facts, str], str]] = {
     "run.dequeued": lambda facts, by: "Taken by a worker",
     "run.claimed": lambda facts, by: "Claimed by a worker",
     "run.started": lambda facts, by: "The agent started",
-    "run.resumed": lambda facts, by: f"The agent went on{_because(facts, 'kind')}",
-    "run.state_changed": lambda facts, by: f"Now {_state(facts)}{_because(facts)}",
+    "run.resumed": lambda facts, by: RESUMED.get(facts.get("kind", ""), "The agent went on"),
+    "run.state_changed": lambda facts, by: f"Now {str(facts.get('state')).replace('_', ' ')}{_because(facts)}",
     "run.lease_lost": lambda facts, by: f"Its worker was lost{_because(facts, 'why')}",
     "run.completed": lambda facts, by: "Completed",
     "run.failed": lambda facts, by: f"Failed{_because(facts)}",
-    "run.cancelled": lambda facts, by: f"Cancelled{_because(facts)}",
+    "run.cancelled": lambda facts, by: _sentence(facts.get("reason") or "cancelled"),
     "cancel.requested": lambda facts, by: f"{by} asked to cancel it{_because(facts)}",
     "approval.requested": lambda facts, by: f"Asked a person{_tool(facts) and ' about' + _tool(facts)}",
     "approval.resolved": _resolved,
@@ -111,8 +139,21 @@ SENTENCES: dict[str, Callable[[Facts, str], str]] = {
     "step.unknown": lambda facts, by: f"Nobody knows whether {facts.get('key', 'a step')} happened",
 }
 
-UNTOLD = {"run.claimed", "run.created"}
-"""What the sentence of the next event says as well."""
+REASONS = {
+    "expired-lease": "its lease ran out",
+    "horse-died": "the process that executed it died",
+    "drained": "its worker is shutting down",
+    "drain": "its worker is shutting down",
+    "sleep": "it sleeps",
+    "cancel-overdue": "it did not stop in time",
+}
+UNTOLD = {"run.claimed", "run.created", "run.state_changed"}
+"""What the sentence of the next or the former event says as well."""
+RESUMED = {
+    "approval": "The agent went on with what was decided",
+    "recovery": "The agent went on with what a person said of the lost step",
+    "interrupted-resume": "The interrupted resume was taken up again",
+}
 TONES = {
     "run.completed": "good",
     "run.failed": "bad",
@@ -124,15 +165,6 @@ TONES = {
     "approval.requested": "wait",
     "approval.resolved": "good",
 }
-
-
-def _steps(steps: Sequence[Step]) -> Iterator[Entry]:
-    for (name, status), alike in groupby(steps, key=lambda step: (step.name, step.status)):
-        group = list(alike)
-        if status == StepStatus.FINISHED:
-            yield _went_well(name, group)
-        else:
-            yield from map(_went_otherwise, group)
 
 
 def _went_well(name: str, group: list[Step]) -> Entry:

@@ -15,8 +15,31 @@ from harness.states import TERMINAL, ApprovalStatus, State, StepStatus
 MAX_STEP_LANES = 8
 NARROWEST = 0.5
 FOLD_WIDTH = 7.0
-TICK_EVERY = 14.0
-NICE = [0.1, 0.2, 0.5, 1, 2, 5, 15, 30, 60, 120, 300, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800]
+TICK_ROOM = 9.0
+NICE = [
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    15,
+    30,
+    60,
+    120,
+    300,
+    900,
+    1800,
+    3600,
+    7200,
+    14400,
+    43200,
+    86400,
+    604800,
+]
 MARKS = {
     "run.dequeued": ("claim", "Taken by a worker"),
     "run.lease_lost": ("recovery", "The worker was lost"),
@@ -39,6 +62,10 @@ class Bar:
     @property
     def x(self) -> str:
         return f"{self.left:.3f}%"
+
+    @property
+    def middle(self) -> str:
+        return f"{self.left + self.width / 2:.3f}%"
 
     @property
     def w(self) -> str:
@@ -104,6 +131,10 @@ class Scale:
             yield a, b, left, left + width
             left += width
 
+    def _has_room(self, left: float, ticks: list[Mark]) -> bool:
+        beside = [tick.left for tick in ticks] + [(self(a) + self(b)) / 2 for a, b in self.folds]
+        return all(abs(left - other) >= TICK_ROOM for other in beside)
+
     def bar(self, start: datetime, end: datetime, kind: str, label: str, href: str = "") -> Bar:
         left = min(self(start), 100 - NARROWEST)
         return Bar(left, self(end) - left, kind, label, href)
@@ -120,9 +151,14 @@ class Scale:
                 moment = self.start + timedelta(seconds=n * interval)
                 if moment > end:
                     break
-                if not found or self(moment) - found[-1].left >= TICK_EVERY / 2:
-                    found.append(Mark(self(moment), "tick", f"+{duration(n * interval)}"))
+                if self._has_room(self(moment), found):
+                    found.append(Mark(self(moment), "tick", _elapsed(n * interval, interval)))
         return found
+
+
+def _elapsed(seconds: float, interval: float) -> str:
+    """With as many digits as tell one tick from the next."""
+    return f"+{round(seconds, 2):g} s" if interval < 1 else f"+{duration(seconds)}"
 
 
 def folds(start: datetime, end: datetime, busy: Iterable[Stretch]) -> list[Stretch]:
@@ -149,7 +185,7 @@ def draw(
     return Timeline(
         lanes=[lane for lane in lanes if lane.bars],
         marks=[_mark(scale, event) for event in life if event.type in MARKS],
-        folds=[scale.bar(a, b, "fold", f"{duration(b - a)} without a step") for a, b in scale.folds],
+        folds=[scale.bar(a, b, "fold", duration(b - a)) for a, b in scale.folds],
         ticks=scale.ticks(),
         total=duration(end - run.created_at),
     )
@@ -162,6 +198,8 @@ def _mark(scale: Scale, event: Event) -> Mark:
 
 def _states(scale: Scale, life: Sequence[Event], end: datetime) -> Lane:
     moves = [(event.created_at, event.payload["state"]) for event in life if _state_of(event)]
+    if moves and moves[0][1] == State.QUEUED:
+        moves[0] = (scale.start, State.QUEUED)
     lane = Lane("State")
     for (start, state), (until, _) in pairwise([*moves, (end, "")]):
         if state not in TERMINAL:
