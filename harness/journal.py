@@ -21,6 +21,9 @@ from harness.leases import Lease
 from harness.models import Run, Step
 from harness.states import State, StepKind, StepStatus
 
+REFUSED = "Rejected"
+"""Type of the error of a step that a person refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -103,6 +106,22 @@ def fail(lease: Lease, step: Step, *, type: str, message: str) -> Step:
     """Record that the body raised."""
     error = {"type": type, "message": message}
     return _ended(lease, step, StepStatus.FAILED, "step.failed", {}, error=error)
+
+
+@unit
+def refuse(lease: Lease, *, key: str, kind: StepKind, name: str, args: Any, reason: str) -> Step:
+    """Record a step that a person refused: it never started, and every replay meets the same refusal."""
+    seq = events.hold(lease, states=(State.RUNNING,))
+    step = _first(lease, key, kind, name, args, True, None)
+    step.status, step.executions, step.error = StepStatus.FAILED, 0, {"type": REFUSED, "message": reason}
+    Step.objects.filter(pk=step.pk).update(
+        status=step.status, executions=0, error=step.error, started_at=Now(), finished_at=Now()
+    )
+    events.write(
+        lease.run_id, seq, "step.failed", {**_facts(step), "error": step.error}, actor=_actor(lease), epoch=lease.epoch
+    )
+    signs.moved(lease)
+    return step
 
 
 def _ended(lease: Lease, step: Step, status: StepStatus, event: str, run_fields: dict[str, Any], **fields: Any) -> Step:
