@@ -91,6 +91,8 @@ def sentences() -> Iterator[None]:
         raise Error(_about_the_database(error)) from error
     except RedisError as error:
         raise Error(f"Redis cannot be reached: {_one_line(error)}") from error
+    except OSError as error:
+        raise Error(f"{error.filename or 'The system'}: {error.strerror or _one_line(error)}.") from error
 
 
 def _document(answer: Any) -> str:

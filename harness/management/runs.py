@@ -13,7 +13,7 @@ from harness import clock, serialize
 from harness.management import given
 from harness.management.base import Error, JsonCommand
 from harness.management.text import age, clean, cut, facts, payload, table
-from harness.models import Approval, Run
+from harness.models import Approval, Run, Worker
 from harness.states import State
 
 EXIT_STATUS = {State.COMPLETED: 0, State.FAILED: 3, State.CANCELLED: 4}
@@ -50,6 +50,11 @@ def add_wait_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=given.seconds, metavar="SECONDS", help="How long to wait (default: until it ended)."
     )
+
+
+def note_if_no_worker_is_alive(say: Callable[[str], None]) -> None:
+    if not Worker.objects.workers().alive().exists():
+        say("No worker is alive: runs wait until one is started (`make up`, or `manage.py work`).")
 
 
 def wait_for_end(run: Run, timeout: float | None, say: Callable[[str], None]) -> Run:

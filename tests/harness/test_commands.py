@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 
 from harness import control, transitions
 from harness.agents import registry
+from harness.agents.shipped.disk_janitor import list_old_files
 from harness.models import OperatorAction, Run, RunRequest
 from harness.states import State
 from harness.transitions import Outcome
@@ -383,3 +384,38 @@ def test_resolve_approval_of_an_unknown_id_is_refused():
 
     assert "not the id of a" in refusal("resolve_approval", "x", decision="approve", by=name)
     assert "no approval" in refusal("resolve_approval", uuid4(), decision="approve", by=name)
+
+
+# --- demo
+
+
+def test_demo_starts_agents_on_real_files_that_the_janitor_may_touch():
+    shown = answer("demo")
+
+    assert [run["agent"] for run in shown["runs"]] == ["disk-janitor", "log-triage", "drill"]
+    assert {run["state"] for run in shown["runs"]} == {"queued"}
+    old = list_old_files(shown["folder"], older_than_days=30)
+    assert [Path(file["path"]).name for file in old] == ["core.8412", "build-cache.tar", "export.csv"]
+    assert sum(file["size"] for file in old) == sum(Path(file["path"]).stat().st_size for file in old) > 1_000_000
+    assert "ERROR shop." in Path(shown["log"]).read_text()
+
+
+def test_demo_tells_a_person_what_to_do_now():
+    text = said("demo")
+
+    janitor = Run.objects.get(agent="disk-janitor")
+    assert f"list_approvals --run {janitor.pk}" in text
+    assert f"/runs/{janitor.pk}/" in text
+    assert "/approvals/" in text
+
+
+def test_demo_leaves_the_drill_out_where_drills_are_off(settings):
+    settings.HARNESS = settings.HARNESS | {"DRILLS": False}
+
+    assert [run["agent"] for run in answer("demo")["runs"]] == ["disk-janitor", "log-triage"]
+
+
+def test_demo_says_so_where_the_janitor_may_not_touch_its_folder(settings, tmp_path):
+    settings.HARNESS = settings.HARNESS | {"JANITOR_ROOTS": [tmp_path]}
+
+    assert "HARNESS_JANITOR_ROOTS" in refusal("demo")

@@ -9,8 +9,8 @@ from django.core.management.base import CommandParser
 
 from harness import clock, control
 from harness.management import given
-from harness.management.runs import RunCommand, add_wait_arguments
-from harness.models import Run, Worker
+from harness.management.runs import RunCommand, add_wait_arguments, note_if_no_worker_is_alive
+from harness.models import Run
 
 
 class Command(RunCommand):
@@ -50,8 +50,7 @@ class Command(RunCommand):
             if_busy=options["if_busy"],
             by=options["by"],
         )
-        if not Worker.objects.workers().alive().exists():
-            self.note("No worker is alive: the run waits until one is started (`make up`, or `manage.py work`).")
+        note_if_no_worker_is_alive(self.note)
         return self.wait(run, options["timeout"]) if options["wait"] else run
 
     def as_text(self, answer: Run) -> Iterable[str]:
