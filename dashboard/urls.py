@@ -50,4 +50,5 @@ urlpatterns = [
     path("live/", live.stream, name="live"),
     # For machines
     path("healthz", probes.healthz, name="healthz"),
+    path("readyz", probes.readyz, name="readyz"),
 ]

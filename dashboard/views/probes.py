@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from dashboard.queries import workers
+from harness import clock, dispatch
 
 
+@require_safe
 @login_not_required
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 while this process answers. Asks no database and no Redis."""
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+@login_not_required
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 if runs can be started and executed, else 503; either names each part: "ok", or what is wrong."""
+    parts = {
+        "database": _state(lambda: clock.now() is not None, "does not answer"),
+        "redis": _state(dispatch.redis_alive, "does not answer"),
+        "supervisor": _state(lambda: workers.supervisor() is not None, "no supervisor beats"),
+    }
+    ready = set(parts.values()) == {"ok"}
+    return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+
+def _state(works: Callable[[], bool], otherwise: str) -> str:
+    try:
+        return "ok" if works() else otherwise
+    except (DatabaseError, OSError):
+        return "the database does not answer"
