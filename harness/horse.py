@@ -113,11 +113,13 @@ class Horse:
 
     def bury(self, spare: frozenset[int]) -> list[str]:
         """Kill it if it lives, and whatever its runs started; the names of what was killed besides it."""
-        self.send_group(signal.SIGKILL)
+        self.send(signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         killed = kin.kill_below(os.getpid(), spare=spare | {self.pid})
+        self.send_group(signal.SIGKILL)
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
-        killed += kin.kill_below(os.getpid(), spare=spare)  # what was reparented to us at its death
         self.pipe.close()
         return killed
 

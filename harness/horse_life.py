@@ -125,7 +125,7 @@ class Life:
         self.interrupts.deliver(RunCancelled())
 
     def _on_deadline(self, number: int, frame: FrameType | None) -> None:
-        self.interrupts.deliver(RunOverdue())
+        self.interrupts.deliver(RunOverdue("deadline exceeded"))
 
     def _on_drain(self, number: int, frame: FrameType | None) -> None:
         self.interrupts.request_drain()
