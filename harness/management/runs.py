@@ -98,7 +98,15 @@ def summary(run: Run) -> Iterator[str]:
 def run_table(runs: Iterable[Run]) -> Iterator[str]:
     now = clock.now()
     rows = [
-        (run.pk, run.state, run.agent, run.queue_key, run.attempt, age(run.created_at, now), run.reason or run.title)
+        (
+            run.pk,
+            run.state,
+            run.agent,
+            run.queue_key,
+            run.attempt,
+            age(run.created_at, now),
+            cut(run.reason or run.title),
+        )
         for run in runs
     ]
     return table(("id", "state", "agent", "queue", "attempt", "created", "reason or title"), rows)
@@ -122,7 +130,9 @@ def _standing(run: Run) -> str:
     if run.state == State.WAITING:
         pending = Approval.objects.pending().filter(run=run.pk).count()
         return f"{run.state}: {pending} to decide, see `manage.py list_approvals --run {run.pk}`"
-    return f"{run.state}: {clean(run.reason)}" if run.reason else str(run.state)
+    if not run.reason or run.reason.startswith(run.state):
+        return clean(run.reason or run.state)
+    return f"{run.state}: {clean(run.reason)}"
 
 
 def _last_line(error: Any) -> str:

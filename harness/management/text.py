@@ -42,7 +42,7 @@ def duration(seconds: float) -> str:
     for size, unit in UNITS:
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
-    return "0 s"
+    return f"{round(seconds * 1000)} ms"
 
 
 def size(count: int) -> str:
@@ -56,8 +56,8 @@ def size(count: int) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    """Aligned columns; numbers to the right."""
-    cells = [[cut(cell) for cell in row] for row in rows]
+    """Aligned columns as wide as what is in them; numbers to the right."""
+    cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(headers, *cells, strict=True)]
     right = [bool(rows) and all(isinstance(row[n], int) for row in rows) for n in range(len(headers))]
     for line in (list(headers), *cells):

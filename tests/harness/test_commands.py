@@ -309,6 +309,13 @@ def test_list_approvals_shows_those_that_wait_by_default():
     assert answer("list_approvals", status="approved") == []
 
 
+def test_list_approvals_shows_a_person_every_argument_in_full():
+    path = "/srv/" + "deep/" * 60 + "file"
+    waiting_run(ask(path=path))
+
+    assert path in said("list_approvals")
+
+
 def test_list_approvals_can_show_all():
     run, _ = waiting_run(ask("a#1"), ask("b#1"))
     control.cancel_run(run.pk)

@@ -25,7 +25,7 @@ class Command(JsonCommand):
         return [_described(spec) for spec in answer]
 
     def as_text(self, answer: list[AgentSpec]) -> Iterable[str]:
-        rows = [(spec.name, spec.description, payload(spec.example_input, width=100)) for spec in answer]
+        rows = [(spec.name, spec.description, payload(spec.example_input, width=120)) for spec in answer]
         return table(("agent", "what it does", "example input"), rows) if rows else ["No agents."]
 
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 
 from harness import serialize
 from harness.management import given
-from harness.management.approvals import approval_table
+from harness.management.approvals import approval_cards
 from harness.management.base import JsonCommand
 from harness.models import Approval, Run
 from harness.states import ApprovalStatus
@@ -46,4 +46,4 @@ class Command(JsonCommand):
         return [serialize.approval(approval) for approval in answer]
 
     def as_text(self, answer: list[Approval]) -> Iterable[str]:
-        return approval_table(answer) if answer else ["No such approvals."]
+        return approval_cards(answer) if answer else ["No such approvals."]

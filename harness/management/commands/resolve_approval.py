@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 
 from harness import approvals, serialize
 from harness.management import given
-from harness.management.approvals import approval_table
+from harness.management.approvals import approval_cards
 from harness.management.base import JsonCommand
 from harness.models import Approval
 from harness.states import DECISIONS_OF_PEOPLE
@@ -45,4 +45,4 @@ class Command(JsonCommand):
         return serialize.approval(answer)
 
     def as_text(self, answer: Approval) -> Iterable[str]:
-        return approval_table([answer])
+        return approval_cards([answer])

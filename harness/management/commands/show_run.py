@@ -12,7 +12,7 @@ from harness.management import given
 from harness.management.approvals import approval_table
 from harness.management.base import JsonCommand
 from harness.management.runs import summary
-from harness.management.text import age, duration, facts, payload, size, table
+from harness.management.text import age, cut, duration, facts, payload, size, table
 from harness.models import Approval, Artifact, Event, Run, Step
 
 
@@ -69,7 +69,9 @@ def _control(run: Run) -> Iterator[str]:
 
 def _steps(run: Run) -> Iterator[str]:
     steps = list(Step.objects.of_run(run.pk))
-    rows = [(s.seq, s.key, s.kind, s.status, _took(s), payload(s.args), payload(s.error or s.result)) for s in steps]
+    rows = [
+        (s.seq, cut(s.key), s.kind, s.status, _took(s), payload(s.args), payload(s.error or s.result)) for s in steps
+    ]
     return table(("seq", "step", "kind", "status", "took", "arguments", "result"), rows) if rows else iter(())
 
 
@@ -84,11 +86,11 @@ def _approvals(run: Run) -> Iterator[str]:
 
 def _artifacts(run: Run) -> Iterator[str]:
     artifacts = Artifact.objects.filter(run=run.pk).order_by("id")
-    rows = [(a.pk, a.name, a.content_type, size(a.size)) for a in artifacts]
+    rows = [(a.pk, cut(a.name), a.content_type, size(a.size)) for a in artifacts]
     return table(("id", "name", "type", "size"), rows) if rows else iter(())
 
 
 def _events(run: Run) -> Iterator[str]:
     events = Event.objects.filter(run=run.pk).order_by("seq")
-    rows = [(e.seq, serialize.time(e.created_at), e.type, e.actor, payload(e.payload)) for e in events]
+    rows = [(e.seq, serialize.time(e.created_at), cut(e.type), e.actor, payload(e.payload)) for e in events]
     return table(("seq", "at", "event", "actor", "payload"), rows) if rows else iter(())
