@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,8 @@ def stubborn(ctx: RunContext, request: dict[str, Any]) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     note(request["file"], str(os.getpid()))
     while True:
-        try:
+        with suppress(BaseException):
             time.sleep(0.05)
-        except BaseException:  # noqa: S110
-            pass
 
 
 @agent("native")
