@@ -69,10 +69,8 @@ def answer_with(
         if said:
             messages.add_message(request, messages.SUCCESS if status < 400 else messages.ERROR, said)
         return redirect(back)
-    html = render_to_string(part, context, request)
-    if said:
-        html += notice(said, "ok" if status < 400 else "bad")
-    return HttpResponse(html, status=status)
+    response = HttpResponse(render_to_string(part, context, request), status=status)
+    return with_notice(response, said, "ok" if status < 400 else "bad") if said else response
 
 
 def say(request: HtmxHttpRequest, sentence: str, *, back: str, status: int = 200) -> HttpResponse:
@@ -93,10 +91,11 @@ def go(request: HtmxHttpRequest, url: str, said: str = "") -> HttpResponse:
     return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
 
 
-def notice(text: str, tone: str = "ok") -> str:
-    """A sentence for the corner of the page, to travel along with any fragment."""
+def with_notice(response: HttpResponse, text: str, tone: str = "ok") -> HttpResponse:
+    """A fragment, and a sentence for the corner of the page that travels along."""
     body = render_to_string("dashboard/shared/_notice.html", {"text": text, "tone": tone})
-    return f'<hx-partial hx-target="#notices" hx-swap="innerHTML">{body}</hx-partial>'
+    response.write(f'<hx-partial hx-target="#notices" hx-swap="innerHTML">{body}</hx-partial>')
+    return response
 
 
 def came_from(request: HtmxHttpRequest, default: str) -> str:

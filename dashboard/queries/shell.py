@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboard.queries import stuck
+from harness import health
 from harness.models import Approval
 
 
@@ -19,4 +19,5 @@ class Counts:
 
 
 def counts() -> Counts:
-    return Counts(stuck=stuck.stuck().count, pending=Approval.objects.pending().count())
+    """Two queries."""
+    return Counts(stuck=health.stuck_count(), pending=Approval.objects.pending().count())

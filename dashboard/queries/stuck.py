@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
+from harness import health
+from harness.health import Explanation
 from harness.models import Run
 
 LIMIT = 200
@@ -14,8 +15,7 @@ LIMIT = 200
 
 @dataclass(frozen=True)
 class Stuck:
-    runs: list[tuple[Run, Any]]
-    """(run, health.Explanation)"""
+    runs: list[tuple[Run, Explanation]]
 
     @property
     def count(self) -> int:
@@ -28,22 +28,22 @@ class Stuck:
     @property
     def by_reason(self) -> list[tuple[str, int]]:
         """(reason in words, how many), most first."""
-        return Counter(words(why.code) for _, why in self.runs).most_common()
+        return [(words(code), n) for code, n in Counter(why.code for _, why in self.runs).most_common()]
 
     @property
-    def groups(self) -> list[tuple[str, list[tuple[Run, Any]]]]:
-        """By reason, the largest group first, within it the longest stuck first."""
-        return [(reason, [pair for pair in self.runs if words(pair[1].code) == reason]) for reason, _ in self.by_reason]
+    def groups(self) -> list[tuple[str, list[tuple[Run, Explanation]]]]:
+        """By reason, the largest group first."""
+        return [
+            (reason, [(run, why) for run, why in self.runs if words(why.code) == reason])
+            for reason, _ in self.by_reason
+        ]
 
 
 def stuck() -> Stuck:
-    try:
-        from harness import health
-    except ImportError:
-        return Stuck([])
+    """At most LIMIT of them, explained in a fixed number of queries."""
     return Stuck(health.stuck_runs(LIMIT))
 
 
 def words(code: str) -> str:
-    """A reason's code as words: "lease_expired" is "Lease expired"."""
-    return code.replace("_", " ").replace("-", " ").capitalize()
+    """A reason's code as words: "lease-expired" is "Lease expired"."""
+    return code.replace("-", " ").replace("_", " ").capitalize()

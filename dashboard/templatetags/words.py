@@ -9,7 +9,7 @@ from typing import Any
 from django.template import Library
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from dashboard.queries import workers
 
@@ -59,7 +59,7 @@ def when(moment: datetime | None, none: str = "–", focus: bool = False) -> Saf
         '<time datetime="{}" title="{}"{}><span class="rel">{}</span><span class="abs">{}</span></time>',
         utc.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
         exact,
-        format_html(' tabindex="0"') if focus else "",
+        mark_safe(' tabindex="0"') if focus else "",
         relative(moment),
         exact,
     )
@@ -117,7 +117,7 @@ def here(context: dict[str, Any], prefix: str) -> SafeString | str:
     """Marks the navigation's link to the section in which this page lies."""
     path = context.get("at") or context["request"].path
     within = path == prefix if prefix == "/" else path.startswith(prefix)
-    return format_html(' aria-current="page"') if within else ""
+    return mark_safe(' aria-current="page"') if within else ""
 
 
 @register.simple_tag(takes_context=True)

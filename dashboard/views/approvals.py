@@ -89,7 +89,8 @@ def _answer(request: HtmxHttpRequest, context: dict[str, Any], status: int) -> H
     """For htmx the card. Else back to the list, so that a reload decides nothing; or the page of the card."""
     alone = _is_alone(request, context["approval"])
     if request.htmx:
-        return render(request, CARD, context | {"alone": alone}, status=status)
+        response = render(request, CARD, context | {"alone": alone}, status=status)
+        return htmx.with_notice(response, decided_words(context["approval"])) if status == 200 else response
     if status == 200:
         return htmx.go(request, reverse("dashboard:approvals"), said=decided_words(context["approval"]))
     return render(request, PAGE, context | {"alone": True}, status=status)
@@ -101,4 +102,5 @@ def _is_alone(request: HtmxHttpRequest, approval: Approval) -> bool:
 
 
 def decided_words(approval: Approval) -> str:
-    return f"{approval.tool}: {approval.get_decision_display().lower()} – {approval.get_status_display().lower()}."
+    what = "answered" if approval.kind == ApprovalKind.QUESTION else approval.get_status_display().lower()
+    return f"{approval.tool} is {'rejected' if approval.decision == Decision.REJECT else what}."

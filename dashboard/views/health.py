@@ -1,6 +1,15 @@
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from __future__ import annotations
+
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.views.decorators.http import require_GET
+
+from dashboard.htmx import HtmxHttpRequest, show
+from dashboard.queries import health as queries
 
 
-def index(request: HttpRequest) -> HttpResponse:
-    return render(request, "dashboard/health/index.html")
+@require_GET
+@permission_required("harness.view_run", raise_exception=True)
+def index(request: HtmxHttpRequest) -> HttpResponse:
+    context = {"health": queries.page()}
+    return show(request, "dashboard/health/index.html", context, {"health": "dashboard/health/_now.html"})

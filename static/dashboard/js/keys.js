@@ -52,6 +52,13 @@
     return ["a", "e", "r", "c"].includes(key) && reach(key);
   }
 
+  // What had the focus is gone with the answer: stay at the item that was acted on, or go to the error.
+  document.addEventListener("htmx:after:swap", (event) => {
+    const item = event.detail.ctx.target?.closest?.("[data-item]");
+    if (!item?.isConnected || document.activeElement !== document.body) return;
+    (item.querySelector("[aria-invalid=true]") ?? item).focus({ preventScroll: true });
+  });
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return;
     if (document.querySelector("dialog[open]")) return;

@@ -69,7 +69,15 @@
     if (held(part) && !anyway) { wait(part); return; }
     tags.set(part, response.headers.get("ETag"));
     settled(part);
+    const items = () => [...document.querySelectorAll(`#${CSS.escape(part.id)} [data-item]`)];
+    const at = items().indexOf(document.activeElement?.closest?.("[data-item]"));
     await htmx.swap({ text, target: part, sourceElement: part, swap: "outerMorph", select: `#${CSS.escape(part.id)}` });
+    if (at >= 0 && document.activeElement === document.body) focusOn(items()[Math.min(at, items().length - 1)]);
+  }
+
+  // The item that had the focus is gone: go on with the one in its place.
+  function focusOn(item) {
+    (item?.matches("[tabindex]") ? item : item?.querySelector("a[href]"))?.focus({ preventScroll: true });
   }
 
   function listen() {
