@@ -200,8 +200,9 @@ def _states(scale: Scale, life: Sequence[Event], end: datetime) -> Lane:
     moves = [(event.created_at, event.payload["state"]) for event in life if _state_of(event)]
     if moves and moves[0][1] == State.QUEUED:
         moves[0] = (scale.start, State.QUEUED)
+    entered = [move for before, move in pairwise([(end, ""), *moves]) if before[1] != move[1]]
     lane = Lane("State")
-    for (start, state), (until, _) in pairwise([*moves, (end, "")]):
+    for (start, state), (until, _) in pairwise([*entered, (end, "")]):
         if state not in TERMINAL:
             label = f"{State(state).label} for {duration(until - start)}"
             lane.bars.append(scale.bar(start, until, f"state-{state}", label))

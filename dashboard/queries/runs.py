@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +13,8 @@ from django.db.models.functions import Coalesce
 from dashboard.queries.keyset import COUNT_CAP, Count, Cursor, Page, capped_count, page_of
 from harness.clock import Now
 from harness.conf import conf
+from harness.health.stuck import StuckQuery
 from harness.models import Queue, Run
-from harness.states import ACTIVE, State
 
 PAGE_SIZE = 50
 LONGEST = 100
@@ -39,7 +38,7 @@ class RunsPage:
 
 
 def listing(wanted: Mapping[str, Any], cursor: Cursor) -> RunsPage:
-    """What the list shows for these filters. Two queries, whatever they are."""
+    """What the list shows for these filters. Two queries, and three more to know what is stuck."""
     matching = matching_runs(wanted)
     return RunsPage(_page(rows_of(matching), wanted.get("sort", "newest"), cursor), capped_count(matching))
 
@@ -60,7 +59,7 @@ def queue_keys() -> list[str]:
 
 def matching_runs(wanted: Mapping[str, Any]) -> QuerySet[Run]:
     """The runs that fit every filter; see RunFilter for their names."""
-    runs = Run.objects.filter(_stuck()) if "stuck" in wanted else Run.objects.all()
+    runs = StuckQuery().rows() if "stuck" in wanted else Run.objects.all()
     plain = {"state": "state__in", "agent": "agent", "queue": "queue_key", "thread": "thread_id"}
     plain |= {"since": "created_at__gte", "until": "created_at__lt"}
     runs = runs.filter(**{lookup: wanted[name] for name, lookup in plain.items() if name in wanted})
@@ -79,12 +78,6 @@ def _longest(runs: QuerySet[Run]) -> list[Run]:
     took = ExpressionWrapper(Coalesce("finished_at", Now()) - F("started_at"), output_field=DurationField())
     started = rows_of(Run.objects.filter(pk__in=newest, started_at__isnull=False))
     return list(started.annotate(took=took).order_by("-took", "-id")[:LONGEST])
-
-
-def _stuck() -> Q:
-    """Should move without a person, and has not for STUCK_AFTER_SECONDS."""
-    silent_since = Now() - timedelta(seconds=conf.STUCK_AFTER_SECONDS)
-    return Q(state__in=sorted(ACTIVE - {State.WAITING}), updated_at__lt=silent_since)
 
 
 def _says(text: str) -> Q:

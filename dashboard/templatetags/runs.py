@@ -32,6 +32,18 @@ def thousands(value: int) -> str:
 
 
 @register.filter
+def shown(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """The explainer's evidence as (what, how much); seconds as people say them, what is not known left out."""
+    return [_shown(name, value) for name, value in facts.items() if value not in (None, "", [], {})]
+
+
+def _shown(name: str, value: Any) -> tuple[str, str]:
+    if name.endswith("seconds") and isinstance(value, int | float):
+        return spaced(name.removesuffix("_seconds")), span(float(value))
+    return spaced(name), evidence(value)
+
+
+@register.filter
 def spaced(name: str) -> str:
     """ "heartbeat_age" -> "heartbeat age"."""
     return str(name).replace("_", " ")

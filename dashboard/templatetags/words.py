@@ -25,7 +25,7 @@ def span(value: timedelta | float | None) -> str:
         return "–"
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if 0 < abs(seconds) < 10:
-        return f"{seconds:.1f} s" if abs(seconds) >= 0.1 else f"{seconds * 1000:.0f} ms"
+        return f"{seconds:.1f}".removesuffix(".0") + " s" if abs(seconds) >= 0.1 else f"{seconds * 1000:.0f} ms"
     left = int(abs(seconds))
     for position, (size, unit) in enumerate(UNITS):
         if left >= size:

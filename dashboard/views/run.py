@@ -19,7 +19,7 @@ from dashboard.queries import run as queries
 from dashboard.queries import runs as list_queries
 from dashboard.templatetags.words import pretty
 from dashboard.views.downloads import inert
-from harness import control, serialize
+from harness import control, health, serialize
 from harness.errors import Conflict, HarnessError
 from harness.models import Run
 
@@ -82,18 +82,12 @@ def raw(request: HtmxHttpRequest, run_id: UUID) -> HttpResponse:
     return render(request, "dashboard/runs/_raw.html", {"payload": shown, "run_id": run_id})
 
 
-def _why(run: Run) -> Any:
-    from harness import health
-
-    return None if run.is_terminal else health.explain(run)
-
-
 def _head(run_id: UUID, form: CancelForm | None = None) -> dict[str, Any]:
     run = queries.header(run_id)
     return {
         "run": run,
         "pending": queries.pending(run),
-        "why": _why(run),
+        "why": None if run.is_terminal else health.explain(run),
         "cancel_form": form or CancelForm(),
     }
 
