@@ -42,7 +42,7 @@ class AsyncRunContext(Named):
             with self._inner._shielded():
                 return work(*args, **kwargs)
 
-        answer = await sync_to_async(shielded)()
+        answer = await _to_its_end(sync_to_async(shielded)())
         self._raise_if_stopped()
         return answer
 
@@ -82,17 +82,23 @@ class AsyncRunContext(Named):
 
     async def _execute(self, asked: Asked, body: Callable[[Step], Any], is_async: bool = False) -> Any:
         async with self._branches:
-            step = await self._ledger(self._book.open, asked)
-            if step.status != StepStatus.STARTED:
-                return await self._ledger(self._book.outcome, step)
             try:
-                value = await (self._await(step, body) if is_async else self._on_main_thread(step, body))
-            except Exception as error:
-                return await self._ledger(self._book.failed, step, error)
+                step = await self._ledger(self._book.open, asked)
+                if step.status != StepStatus.STARTED:
+                    return await self._ledger(self._book.outcome, step)
+                value = await self._body(step, body, is_async)
+            except _Raised as raised:
+                return await self._ledger(self._book.failed, step, raised.error)
             except asyncio.CancelledError:
-                await self._given_up(step)
+                await self._given_up(asked.key)
                 raise
             return await self._ledger(self._book.finish, step, value)
+
+    async def _body(self, step: Step, body: Callable[[Step], Any], is_async: bool) -> Any:
+        try:
+            return await (self._await(step, body) if is_async else self._on_main_thread(step, body))
+        except Exception as error:
+            raise _Raised(error) from error
 
     async def _await(self, step: Step, body: Callable[[Step], Awaitable[Any]]) -> Any:
         token = _current_step.set(self._book.info(step))
@@ -102,13 +108,14 @@ class AsyncRunContext(Named):
             _current_step.reset(token)
 
     async def _on_main_thread(self, step: Step, body: Callable[[Step], Any]) -> Any:
-        value = await sync_to_async(self._inner._body)(step, body, False)
+        value = await _to_its_end(sync_to_async(self._inner._body)(step, body, False))
         self._raise_if_stopped()
         return value
 
-    async def _given_up(self, step: Step) -> None:
+    async def _given_up(self, key: str) -> None:
         """The agent itself stopped waiting (a timeout, a cancelled task): the step has failed."""
-        if self._book.interrupts.came is None:
+        step = self._book.record(key)
+        if self._book.interrupts.came is None and step is not None and step.status == StepStatus.STARTED:
             with suppress(ToolFailed):
                 said = "the agent stopped waiting for it"
                 await self._ledger(self._book.fail, step, type="CancelledError", message=said)
@@ -175,6 +182,27 @@ class AsyncRunContext(Named):
     def context(self) -> Awaitable[dict[str, Any]]:
         """What start_run was given as `context`: `await ctx.context`."""
         return self._ledger(self._facts.context)
+
+
+class _Raised(Exception):
+    """The body of a step raised `error`."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+async def _to_its_end(work: Awaitable[Any]) -> Any:
+    """Wait for work on the main thread, which cannot be cut off; a cancel that comes meanwhile counts afterwards."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise
 
 
 class _Branches:

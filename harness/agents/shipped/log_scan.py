@@ -13,42 +13,41 @@ SAMPLE_CHARS, TEXT_CHARS = 300, 200
 LINE_BYTES = 2000  # more of a line is not looked at
 
 LEVELS = {
-    b"critical": b"CRITICAL CRIT FATAL SEVERE EMERG EMERGENCY ALERT PANIC crit critical fatal emerg alert".split(),
-    b"error": b"ERROR ERR Error error err".split(),
-    b"warning": b"WARN WARNING Warning warn warning".split(),
+    "critical": b"CRITICAL CRIT FATAL SEVERE EMERG EMERGENCY ALERT PANIC critical crit fatal emerg alert panic",
+    "error": b"ERROR ERR Error error err",
+    "warning": b"WARN WARNING Warning warning warn",
 }
-LEVEL_OF = {word: level.decode() for level, words in LEVELS.items() for word in words}
+LEVEL_OF = {word: level for level, words in LEVELS.items() for word in words.split()}
+
+HINTS = (
+    b"ERR CRIT FATAL SEVERE EMERG ALERT PANIC WARN error crit fatal emerg alert panic err] err: warn "
+    b"Error Exception Traceback Warn"
+).split()
+"""What a suspect line contains at least one of. Looked for by find(), which is ten times as fast as a pattern."""
 
 _UPPER = rb"ERROR|CRITICAL|FATAL|SEVERE|EMERG(?:ENCY)?|ALERT|PANIC|CRIT|ERR|WARN(?:ING)?"
 _LOWER = rb"error|crit(?:ical)?|fatal|emerg|alert|panic|err|warn(?:ing)?"
 SUSPECT = re.compile(
-    rb"\b(?P<level>" + _UPPER + rb")\b"
-    rb"|[\[<(|=\"](?P<low>" + _LOWER + rb")[\]>)|\"\s,}]"
+    rb"\b(?P<upper>" + _UPPER + rb")\b"
+    rb"|[\[<(|=\"](?P<lower>" + _LOWER + rb")[\]>)|\"\s,}]"
     rb"|(?P<trace>Traceback \(most recent call last\))"
-    rb"|(?:^|(?<=[\s.]))(?P<raised>[A-Z]\w*(?:Error|Exception))(?=: |$)"
-    rb"|(?:^|\s)(?P<panic>panic|fatal|error|Error|FATAL ERROR): ",
-    re.MULTILINE,
+    rb"|(?:^|[\s.])(?P<raised>[A-Z]\w*(?:Error|Exception))(?=: |\s*$)"
+    rb"|(?:^|\s)(?P<begins>panic|fatal|error|err|Error|warning|Warning): "
 )
 CONTINUES = re.compile(rb"[ \t]|Traceback \(most|Caused by|During handling|The above exception|\r?\n")
+HEADS = (b"Traceback", b"During handling", b"The above exception")
 
 TIME = re.compile(
     rb"(?P<iso>\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d)"
     rb"|(?P<apache>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d)"
     rb"|(?P<syslog>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)"
 )
+_ANY_TIME = re.sub(rb"\?P<\w+>", b"?:", TIME.pattern)
 _SAME = [
-    (
-        re.compile(
-            rb"[\d:/.,T+Z -]*"
-            + TIME.pattern.replace(b"?P<iso>", b"?:").replace(b"?P<apache>", b"?:").replace(b"?P<syslog>", b"?:")
-            + rb"[\d.,]*(?:Z|[+-]\d\d:?\d\d)?"
-        ),
-        b"<time>",
-    ),
-    (re.compile(rb"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"), b"<uuid>"),
-    (re.compile(rb"\"[^\"\n]*\"|'[^'\n]*'(?!\w)"), b"<text>"),
-    (re.compile(rb"\b0[xX][0-9a-fA-F]+\b|\b(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{7,}\b"), b"<hex>"),
-    (re.compile(rb"\d+(?:[.:]\d+)*"), b"<n>"),
+    (re.compile(rb"(?:" + _ANY_TIME + rb")(?:[.,]\d+)?(?: ?Z|(?: ?[+-]\d\d:?\d\d))?"), b"<time>"),
+    (re.compile(rb"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), b"<uuid>"),
+    (re.compile(rb"\"[^\"\n]*\"|(?<!\w)'[^'\n]*'(?!\w)"), b"<text>"),
+    (re.compile(rb"\b0[xX][0-9a-fA-F]+\b|\b(?=[a-fA-F]*\d)[0-9a-fA-F]{7,}\b|\d+(?:[.:]\d+)*"), b"<n>"),
     (re.compile(rb"\s+"), b" "),
 ]
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
@@ -90,6 +89,11 @@ def fingerprint(line: bytes) -> bytes:
     return line.strip()
 
 
+def _level(match: re.Match[bytes]) -> str:
+    word = match["upper"] or match["lower"] or match["begins"] or b"error"
+    return LEVEL_OF.get(word, "error")
+
+
 class Scanner:
     """Goes through one piece, which begins at a line's begin and ends at a line's end."""
 
@@ -99,29 +103,36 @@ class Scanner:
         self._known: dict[bytes, str] = {}
 
     def scan(self) -> Findings:
-        at, end = 0, len(self.piece)
-        while at < end and (match := SUSPECT.search(self.piece, at)):
-            begin = self.piece.rfind(b"\n", 0, match.start()) + 1
-            if match.group().startswith(b"\n"):
-                begin = match.start() + 1
-            at = self._event(begin, match)
+        at = 0
+        for begin in self._suspects():
+            if begin >= at:
+                at = self._event(begin)
         return self.found
 
-    def _event(self, begin: int, match: re.Match[bytes]) -> int:
-        """Count what begins at `begin`; returns where to look on."""
-        line_end = self._line_end(match.end() - 1 if match.group().endswith(b"\n") else match.end())
-        level = self._level(match)
+    def _suspects(self) -> list[int]:
+        """Where lines with a hint begin."""
+        piece, begins = self.piece, set()
+        for hint in HINTS:
+            at = piece.find(hint)
+            while at >= 0:
+                begins.add(piece.rfind(b"\n", 0, at) + 1)
+                line_end = piece.find(b"\n", at)
+                at = piece.find(hint, line_end) if line_end >= 0 else -1
+        return sorted(begins)
+
+    def _event(self, begin: int) -> int:
+        """Count what begins at `begin`, if it is something; returns where to look on."""
+        line_end = self._line_end(begin)
+        line = self.piece[begin : min(line_end, begin + LINE_BYTES)].strip()
+        match = SUSPECT.search(line)
+        level = _level(match) if match else ""
         if level == "warning":
             self.found.warnings += 1
+        if level in ("", "warning"):
             return line_end
-        line = self.piece[begin:line_end]
-        end, last = self._rest(line_end, traced=match.lastgroup == "trace")
-        self._count(level, line.strip()[:LINE_BYTES], last)
+        end, last = self._rest(line_end, traced=match is not None and match.lastgroup == "trace")
+        self._count(level, line, last)
         return end
-
-    def _level(self, match: re.Match[bytes]) -> str:
-        word = match.group("level") or match.group("low") or match.group("panic") or b"error"
-        return LEVEL_OF.get(word, "critical" if word.startswith((b"FATAL", b"panic", b"fatal")) else "error")
 
     def _line_end(self, at: int) -> int:
         end = self.piece.find(b"\n", at)
@@ -133,11 +144,9 @@ class Scanner:
         while at < len(self.piece) and (in_frames or CONTINUES.match(self.piece, at)):
             end = self._line_end(at)
             line = self.piece[at:end]
-            if line.startswith((b" ", b"\t", b"Traceback", b"During", b"The above", b"\n", b"\r")):
-                in_frames = line.startswith((b" ", b"Traceback")) and (
-                    traced or line.startswith(b"Traceback") or in_frames
-                )
-                traced = traced or line.startswith(b"Traceback")
+            traced = traced or line.startswith(b"Traceback")
+            if line[:1] in b" \t\r\n" or line.startswith(HEADS):
+                in_frames = traced and line[:1] not in b"\r\n"
             else:
                 last, in_frames = line.strip()[:LINE_BYTES], False
             at = end

@@ -88,15 +88,21 @@ def _whole_lines(file: IO[bytes], size: int) -> bytes:
     parts = [file.read(size)]
     if len(parts[0]) == size:
         parts.append(file.readline(OVERLAP_AT_MOST))
-        left, after_frame = OVERLAP_AT_MOST, False
+        end = b"".join(parts)[-OVERLAP_AT_MOST:].rstrip(b"\n")
+        left, after_frame = OVERLAP_AT_MOST, _is_frame(end[end.rfind(b"\n") + 1 :])
         while left > 0 and (line := file.readline(left)):
             belongs = CONTINUES.match(line) is not None
             if not belongs and not after_frame:
                 break
-            after_frame = belongs and line[:1] in (b" ", b"T")
+            after_frame = _is_frame(line)
             parts.append(line)
             left -= len(line)
     return b"".join(parts)
+
+
+def _is_frame(line: bytes) -> bool:
+    """Part of a traceback after which the exception may follow, which looks like any other line."""
+    return line.startswith((b" ", b"Traceback"))
 
 
 def _position(file: IO[bytes]) -> int:
