@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -32,6 +33,14 @@ class Pruned:
     workers: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
 
+    def add(self, later: Pruned) -> None:
+        """Count what was removed after this."""
+        self.runs += later.runs
+        self.files += later.files
+        self.threads += later.threads
+        self.workers += later.workers
+        self.skipped = later.skipped
+
 
 def prune(*, days: int | None = None, limit: int = 100, dry_run: bool = False, by: Any = None) -> Pruned:
     """Remove at most `limit` runs that ended more than `days` (RETENTION_DAYS) ago, oldest first, with all they left.
@@ -54,6 +63,18 @@ def prune(*, days: int | None = None, limit: int = 100, dry_run: bool = False, b
         log.info("pruned %s runs, %s files, %s threads", pruned.runs, pruned.files, pruned.threads)
         audit.record("prune", Run(pk=""), by=by, after=asdict(pruned) | {"older_than_days": age.days})
     return pruned
+
+
+def prune_all(*, days: int, dry_run: bool, batch: int, on_batch: Callable[[Pruned], None]) -> Pruned:
+    """`prune`, batch after batch until nothing is left; `on_batch` is told the sum so far. A dry run counts all."""
+    if dry_run:
+        return prune(days=days, limit=Run.objects.ended().count(), dry_run=True)
+    total = Pruned()
+    while (done := prune(days=days, limit=batch)).runs:
+        total.add(done)
+        on_batch(total)
+    total.add(done)
+    return total
 
 
 def _free(old: RunQuerySet) -> RunQuerySet:

@@ -38,7 +38,7 @@ def _explained(runs: Sequence[Run], *, with_position: bool = False) -> list[tupl
 
 def _one(run: Any, facts: Facts) -> Explanation:
     said = _say(run, facts)
-    tone = "warn" if run.is_stuck and said.tone in ("info", "good") else said.tone
+    tone = "warn" if run.is_stuck and said.tone in ("info", "ok") else said.tone
     return replace(said, stuck=run.is_stuck, tone=tone)
 
 
@@ -65,7 +65,7 @@ def _ended(run: Run) -> Explanation:
     took = (run.finished_at - (run.started_at or run.created_at)).total_seconds() if run.finished_at else 0.0
     because = f": {run.reason.removeprefix('cancelled: ')}" if run.reason not in ("", "cancelled") else ""
     words = f"{run.get_state_display()} after {span(took)}{because}."
-    tone = {"completed": "good", "failed": "bad"}.get(run.state, "info")
+    tone = {"completed": "ok", "failed": "bad"}.get(run.state, "info")
     return Explanation(str(run.state), words, {"seconds": took}, run.finished_at, "Nobody: it has ended.", tone=tone)  # type: ignore[arg-type]
 
 

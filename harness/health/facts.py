@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Count, Max, Q, Sum
 
 from harness import dispatch
 from harness.clock import now as database_now
@@ -19,6 +19,8 @@ from harness.states import BUSY, State, StepStatus
 
 RECENT_STEPS = 2000
 """Finished steps that "usual" durations are taken from."""
+LOOP_AFTER = 10
+"""The same call with the same arguments so often, and still at it: a loop."""
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,8 @@ def _usual(names: set[str]) -> dict[str, float]:
     return {name: sorted(values)[int(0.95 * (len(values) - 1))] for name, values in took.items()}
 
 
-LOOP_AFTER = 10
-"""The same call with the same arguments so often, and still at it: a loop."""
-
-
 def loops(ids: Sequence[UUID] | None = None) -> dict[UUID, dict[str, Any]]:
     """Running runs that do the same again and again: name of the step, how often, and tokens it took."""
-    from django.db.models import Count, Max, Sum
-
     rows = Step.objects.filter(run__state=State.RUNNING).order_by()
     rows = rows if ids is None else rows.filter(run_id__in=ids)
     latest = dict(rows.values_list("run_id").annotate(Max("seq")))

@@ -7,7 +7,7 @@ from typing import Any
 from harness import recovery
 from harness.conf import conf
 from harness.health.facts import Facts
-from harness.health.said import Action, Explanation, command, see_workers, span
+from harness.health.said import Action, Explanation, command, see_run, see_workers, span
 from harness.health.thresholds import stuck_after
 from harness.models import Run
 from harness.states import State
@@ -53,7 +53,7 @@ def _rung(age: float, forced: bool) -> str:
 def _force(run: Run) -> Action | None:
     if run.control.cancel_force:
         return None
-    return Action("Kill it now", "cancel_run --force", str(run.pk), "dashboard:cancel_run", (str(run.pk),), "post")
+    return see_run(run.pk, "Kill it now", "cancel_run --force")
 
 
 def _supervisor(facts: Facts) -> tuple[str, Action | None]:
@@ -179,8 +179,7 @@ def _silent(run: Run, facts: Facts) -> Explanation | None:
 
 
 def _cancel(run: Run) -> tuple[str, Action]:
-    action = Action("Cancel the run", "cancel_run", str(run.pk), "dashboard:cancel_run", (str(run.pk),), "post")
-    return "Whoever may cancel runs", action
+    return "Whoever may cancel runs", see_run(run.pk, "Cancel the run", "cancel_run")
 
 
 def _working(run: Run, facts: Facts) -> Explanation:
@@ -190,4 +189,4 @@ def _working(run: Run, facts: Facts) -> Explanation:
     alive = f" Last heartbeat {span(beat)} ago." if beat is not None else ""
     evidence = _life(run, facts) | {"step": step.key if step else None}
     words = f"It works: {doing}.{alive}"
-    return Explanation("working", words, evidence, run.state_since, "Nobody needs to act.", tone="good")
+    return Explanation("working", words, evidence, run.state_since, "Nobody needs to act.", tone="ok")

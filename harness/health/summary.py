@@ -25,7 +25,7 @@ MANY_STUCK = 10
 
 
 def stuck_runs(limit: int = EXPLAINED) -> list[tuple[Run, Explanation]]:
-    """At most `limit` stuck runs, the longest without an update first, each with its reason. A fixed number of queries."""
+    """At most `limit` stuck runs with their reasons, the longest without an update first. A fixed number of queries."""
     return explain_many(list(StuckQuery().rows().only("pk")[:limit]))
 
 
