@@ -6,7 +6,7 @@ or sort a whole table, and payloads are for those who hold harness.view_payload.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin
@@ -49,14 +49,15 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        return self.object_list[:MOST_COUNTED].count()  # type: ignore[union-attr]
+        rows = cast(QuerySet[Any], self.object_list)
+        return rows[:MOST_COUNTED].count()
 
 
 class WithoutPayloads(ChangeList):
     """Rows of a list without their large columns."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        return super().get_queryset(request, exclude_parameters).defer(*self.model_admin.payloads)
+        return super().get_queryset(request, exclude_parameters).defer(*cast(LedgerAdmin, self.model_admin).payloads)
 
 
 class AgentFilter(admin.SimpleListFilter):
@@ -113,7 +114,7 @@ class LedgerAdmin(admin.ModelAdmin):
         return False
 
     def get_exclude(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        may_read = request.user.has_perm("harness.view_payload")  # type: ignore[union-attr]
+        may_read = request.user.has_perm("harness.view_payload")
         return self.hidden if may_read else (*self.hidden, *self.payloads)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -140,7 +141,7 @@ class OfRunAdmin(LedgerAdmin):
     """Something that belongs to a run."""
 
     page = "/runs/{row.run_id}/"
-    search_ids = ("pk", "run_id")
+    search_ids: tuple[str, ...] = ("pk", "run_id")
     search_help_text = "An id, or that of a run, in full."
 
     @admin.display(description="run")
@@ -172,7 +173,7 @@ class ThreadAdmin(LedgerAdmin):
     readonly_fields = ("agent", "status", "created_by", "created_at", "updated_at")
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return request.user.has_perm("harness.change_thread")  # type: ignore[union-attr]
+        return request.user.has_perm("harness.change_thread")
 
     def save_model(self, request: HttpRequest, obj: Thread, form: ModelForm, change: bool) -> None:
         with origin.of("admin", request.META.get("REMOTE_ADDR")):
