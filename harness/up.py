@@ -22,6 +22,7 @@ from harness.conf import conf
 from harness.logs import without_password
 from harness.preflight import CannotStart, only_one, require_free_port
 from harness.processes import ProcessGroup, Program
+from harness.static_files import collect_if_changed
 
 ADMIN = "admin"
 WEB_MUST_ANSWER_SECONDS = 90
@@ -62,7 +63,7 @@ def up(say: Callable[[str], None]) -> None:
         if not wanted.own_redis:
             _look_at_redis(say)
         _prepare_database()
-        call_command("collectstatic", interactive=False, verbosity=0)
+        collect_if_changed()
         access = _admin_access()
         connections.close_all()
 
