@@ -41,7 +41,7 @@ class Live:
         """One that is known to the ledger."""
         before = Worker.objects.count()
         service = self.command(command, *options, **settings)
-        wait_until(lambda: Worker.objects.count() > before or not service.alive, what="the worker to begin")
+        wait_until(lambda: Worker.objects.count() > before or not service.alive, seconds=60, what="the worker to begin")
         return service
 
     def command(self, *words: str, **settings: Any) -> Service:

@@ -90,7 +90,7 @@ def test_programs_left_by_a_killed_worker_are_killed_when_the_next_one_starts(li
     wait_until(lambda: all(gone(pid) for pid in started))
 
 
-def test_a_frozen_worker_that_wakes_up_after_its_lease_kills_its_horse_and_writes_nothing(live: Live) -> None:
+def test_a_frozen_worker_that_wakes_up_after_its_lease_writes_nothing(live: Live) -> None:
     frozen = live.worker()
     run = live.start("stepwise", count=2, seconds=1.0)
     live.until_noted()
@@ -104,10 +104,21 @@ def test_a_frozen_worker_that_wakes_up_after_its_lease_kills_its_horse_and_write
     for pid in (frozen.pid, horse):
         os.kill(pid, signal.SIGCONT)
 
-    wait_until(lambda: gone(horse))
-    assert now(run).epoch == finished.epoch
+    wait_until(lambda: "lease lost" in frozen.log() or "no longer ours" in frozen.log())
+    assert (now(run).epoch, now(run).event_seq) == (finished.epoch, finished.event_seq)
     assert Event.objects.filter(run=run, type="run.lease_lost").count() == 1
     assert frozen.alive
+
+
+def test_the_horse_of_a_run_that_was_taken_over_is_killed_at_the_next_beat(live: Live) -> None:
+    live.worker()
+    run = live.start("patient", seconds=60)
+    (pid,) = live.until_noted()
+
+    recovery.recover(run.pk, recovery.Loss(recovery.DIED))
+
+    wait_until(lambda: gone(pid), seconds=5)
+    assert len(live.until_noted(2)) == 2, "it is executed again"
 
 
 def test_a_worker_taken_for_dead_ends_so_that_it_can_start_anew(live: Live) -> None:
@@ -153,10 +164,10 @@ def test_burst_does_what_is_due_and_ends(live: Live) -> None:
 
 def test_several_processes_under_one_command_end_together_and_one_that_crashes_is_started_again(live: Live) -> None:
     herd = live.command("work", "--processes", "2", "--name", "w")
-    wait_until(lambda: Worker.objects.count() == 2)
+    wait_until(lambda: Worker.objects.count() == 2, seconds=60)
     victim = Worker.objects.earliest("started_at")
     kill(victim.pid)
-    wait_until(lambda: Worker.objects.count() == 3)
+    wait_until(lambda: Worker.objects.count() == 3, seconds=60)
     live.until(live.start("quick"), "completed")
 
     herd.kill(signal.SIGTERM)
