@@ -39,7 +39,7 @@ class Stored:
     def drop(self) -> None:
         """Take the file away again."""
         with suppress(OSError):
-            default_storage.delete(self.artifact.file.name)
+            default_storage.delete(str(self.artifact.file.name))
 
 
 def store(lease: Lease, name: str, data: Data, content_type: str | None = None, *, step_key: str = "") -> Stored:

@@ -14,10 +14,10 @@ from harness import approvals, transitions
 from harness.agents import registry, segments
 from harness.agents.adapters import Done, Paused
 from harness.agents.adapters.plain import PlainAdapter
-from harness.agents.book import close_connections, recordable, said
 from harness.agents.context import RunContext
 from harness.agents.permission import GiveUp
 from harness.agents.spec import AgentSpec
+from harness.agents.values import close_connections, recordable, said
 from harness.conf import conf
 from harness.errors import HandedBack, HarnessError, Interrupted, LeaseLost, RunCancelled, RunParked
 from harness.interrupts import Interrupts

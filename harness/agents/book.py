@@ -8,20 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
-from django.db.models import Count
+from django.db import DatabaseError, InterfaceError, OperationalError
 
-from harness import events, journal, signs
+from harness import approvals, events, journal
 from harness.agents.asked import Asked, shown
 from harness.agents.permission import Permission, permission
 from harness.agents.tools import StepInfo, current_step
-from harness.canonical import clean_text, dumps, through_json
-from harness.conf import conf
+from harness.agents.values import close_connections, in_transaction, recordable, said
+from harness.canonical import clean_text, through_json
 from harness.db import unit
 from harness.errors import HandedBack, Interrupted, Rejected, ReplayMismatch, RunCancelled, RunParked, ToolFailed
 from harness.interrupts import Interrupts
 from harness.leases import Lease
-from harness.models import Event, Run, Step
+from harness.models import Run, Step
 from harness.states import State, StepStatus
 
 MESSAGE_LIMIT = 4000
@@ -40,7 +39,6 @@ class Book:
         self._steps = journal.steps(lease.run_id)
         self._unvisited = {key for key, step in self._steps.items() if step.status != StepStatus.STARTED}
         self._named: Counter[str] = Counter()
-        self._emits = self._emitted_before()
         self._thread = threading.get_ident()
 
     @property
@@ -90,7 +88,7 @@ class Book:
             raise RuntimeError(
                 f"{doing} from another thread than the agent's; make the agent async to do things at once."
             )
-        if connection.in_atomic_block and not connection.atomic_blocks[-1]._from_testcase:
+        if in_transaction():
             raise RuntimeError(
                 f"{doing} inside transaction.atomic(): the journal has to be committed before the effect."
             )
@@ -252,8 +250,6 @@ class Book:
         raise ToolFailed(step.key, error.get("type", "Error"), error.get("message", ""))
 
     def _approval_of(self, step: Step) -> Any:
-        from harness import approvals
-
         approval = approvals.find(step.run_id, step.key)
         return approval.pk if approval else None
 
@@ -268,56 +264,3 @@ class Book:
         """The step of that key as far as it got, or None."""
         self._unvisited.discard(key)
         return self._steps.get(key)
-
-    # --- events ----------------------------------------------------------------------------------------------------
-
-    def emit(self, type: str, payload: dict[str, Any]) -> None:
-        """Append custom.<type>. The n-th of a type is not appended again by a replay; in a step's body each is."""
-        self.check()
-        info = current_step()
-        if info is None:
-            self._emits[type] -= 1
-            if self._emits[type] >= 0:
-                return
-        with self.sticking():
-            self._emit(type, payload | {"_step": info.key} if info else payload)
-
-    @unit
-    def _emit(self, type: str, payload: dict[str, Any]) -> None:
-        events.append_held(self.lease, f"custom.{type}", payload, states=(State.RUNNING,), actor="agent")
-        signs.moved(self.lease)
-
-    def _emitted_before(self) -> Counter[str]:
-        rows = Event.objects.filter(run_id=self.lease.run_id, type__startswith="custom.")
-        counts = rows.exclude(payload__has_key="_step").order_by().values_list("type").annotate(Count("pk"))
-        return Counter({type.removeprefix("custom."): n for type, n in counts})
-
-
-def said(error: BaseException) -> str:
-    """The message of an exception, whatever its __str__ does."""
-    try:
-        return str(error)
-    except Exception:
-        return "(its message cannot be shown)"
-
-
-def recordable(value: Any, what: str) -> Any:
-    """`value` as JSON. Raises ValueError with a sentence if it has no JSON form or is too large."""
-    try:
-        plain = through_json(value)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{what} cannot be stored as JSON: {error}") from None
-    size = len(dumps(plain).encode())
-    if size > conf.MAX_RESULT_BYTES:
-        raise ValueError(
-            f"{what} has {size:,} bytes as JSON, more than the {conf.MAX_RESULT_BYTES:,} allowed "
-            f"(HARNESS_MAX_RESULT_BYTES); save large things as artifacts"
-        )
-    return plain
-
-
-def close_connections() -> None:
-    """Drop connections that were cut off in the middle of something; the next query opens a new one."""
-    for known in connections.all(initialized_only=True):
-        if not known.in_atomic_block:
-            known.close()

@@ -17,10 +17,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness import clock, signs
 from harness.agents.asked import Asked, custom, question, tool_call
-from harness.agents.book import Book, recordable
+from harness.agents.book import Book
+from harness.agents.emitting import Emits
 from harness.agents.signatures import adapter_of, complaints, sentence
 from harness.agents.spec import AgentSpec
 from harness.agents.tools import Tool, current_step
+from harness.agents.values import recordable
 from harness.canonical import clean_text, dumps
 from harness.errors import InvalidInput
 from harness.journal import Usage
@@ -37,6 +39,7 @@ class Facts:
         self.book = book
         self.spec = spec
         self.run = Run.objects.defer("output", "error").get(pk=book.lease.run_id)
+        self._emits = Emits(book)
         self._randoms: Counter[str] = Counter()
         self._checked_at = 0.0
         self._messages: list[dict[str, Any]] | None = None
@@ -77,7 +80,7 @@ class Facts:
     def usage(self, tokens_in: int, tokens_out: int, cost: Any, model: str) -> None:
         """In a step's body it belongs to that step, else it is a record of its own."""
         used = Usage(int(tokens_in), int(tokens_out), Decimal(str(cost)))
-        if min(used.tokens_in, used.tokens_out, used.cost) < 0:
+        if used.tokens_in < 0 or used.tokens_out < 0 or used.cost < 0:
             raise InvalidInput("Tokens and costs are counted up, never down.")
         if info := current_step():
             sofar = self.book.used.get(info.key, Usage())
@@ -110,7 +113,7 @@ class Facts:
         if not EMIT_TYPE.fullmatch(type):
             raise InvalidInput(f"{type!r} is not an event type: use letters, digits and _ . : - (at most 80).")
         plain = self.plain({} if payload is None else payload)
-        self.book.emit(type, plain if isinstance(plain, dict) else {"value": plain})
+        self._emits.emit(type, plain if isinstance(plain, dict) else {"value": plain})
 
     def progress(self, done: float | None, total: float | None, message: str) -> None:
         """What a replay passes again is not shown again: the bar never jumps back."""
@@ -140,7 +143,7 @@ class Facts:
             earlier = Q(run_id__lt=self.run.pk) | Q(run_id=self.run.pk, role="user")
             loose = Q(run__isnull=True, created_at__lte=self.run.created_at)
             rows = ThreadMessage.objects.filter(earlier | loose, thread_id=self.run.thread_id).order_by("id")
-            self._messages = list(rows.values("role", "content"))
+            self._messages = [{"role": row.role, "content": row.content} for row in rows]
         return [dict(message) for message in self._messages]
 
     def context(self) -> dict[str, Any]:

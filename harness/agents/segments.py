@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 from django.utils.functional import SimpleLazyObject
 
 from harness import approvals, journal
 from harness.agents.adapters import Decided, Paused, Resume, Start
 from harness.agents.asked import Asked
-from harness.agents.book import recordable
 from harness.agents.context import RunContext
+from harness.agents.values import recordable
 from harness.db import unit
 from harness.leases import Lease
 from harness.models import Step
@@ -24,10 +25,11 @@ def work_of(ctx: RunContext, input: Any) -> Start | Resume:
     book = ctx._book
     last = _last(ctx)
     if last is None:
-        return Start(input, SimpleLazyObject(lambda: ctx.messages))
+        return Start(input, cast("Sequence[dict[str, Any]]", SimpleLazyObject(lambda: ctx.messages)))
     book.prefix = f"{last.key}/"  # steps of this stretch have names of their own
-    decided = {key: _decided(approvals.find(ctx.run_id, key)) for key in last.result["asks"]}
-    return Resume(last.result["checkpoint"], decided)
+    kept: Any = last.result
+    decided = {key: _decided(approvals.find(ctx.run_id, key)) for key in kept["asks"]}
+    return Resume(kept["checkpoint"], decided)
 
 
 def _last(ctx: RunContext) -> Step | None:

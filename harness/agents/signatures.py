@@ -43,7 +43,7 @@ def arguments_model(fn: Callable[..., Any], names: Mapping[str, Any] | None = No
     extra: str = "forbid"
     for n, parameter in enumerate(inspect.signature(fn).parameters.values()):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise DefinitionError(f"{fn.__module__}.{fn.__qualname__}: {parameter} cannot be given by name.")
+            raise DefinitionError(f"{fn.__module__}.{fn.__qualname__}: {parameter.name!r} cannot be given by name.")
         if parameter.kind is parameter.VAR_KEYWORD:
             extra = "allow"
             continue
@@ -52,7 +52,7 @@ def arguments_model(fn: Callable[..., Any], names: Mapping[str, Any] | None = No
         fields[f"arg_{n}"] = (hint(fn, parameter, names), Field(default, **alias))  # type: ignore[call-overload]
     config = EXACT | {"extra": extra}
     try:
-        return create_model(fn.__name__, __config__=config, **fields)  # type: ignore[call-overload, no-any-return]
+        return create_model(fn.__name__, __config__=config, **fields)  # type: ignore[call-overload]
     except Exception as error:
         raise DefinitionError(
             f"{fn.__module__}.{fn.__qualname__}: its arguments cannot be read from JSON: {error}"

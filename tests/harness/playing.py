@@ -7,20 +7,9 @@ from typing import Any
 import pytest
 
 from harness import approvals, control, runner, transitions
-from harness.agents import registry
 from harness.interrupts import Interrupts
 from harness.models import Approval, Run, Step
 from tests.world import again, user, worker
-
-
-@pytest.fixture(autouse=True)
-def agents_of_the_test():
-    """Agents that a test declares are gone after it."""
-    before = {spec.name for spec in registry.all_agents()}
-    yield
-    for spec in registry.all_agents():
-        if spec.name not in before:
-            registry.unregister(spec.name)
 
 
 def start(agent: str, input: Any = None, **wish: Any) -> Run:
@@ -30,7 +19,8 @@ def start(agent: str, input: Any = None, **wish: Any) -> Run:
 def execute(run: Run, interrupts: Interrupts | None = None) -> Run:
     """Claim the run and execute it until it ends, parks or is handed back."""
     lease = transitions.claim_next(run.queue_key, worker().pk)
-    assert lease is not None and lease.run_id == run.pk, "the run is not there to be claimed"
+    assert lease is not None, "nothing to claim"
+    assert lease.run_id == run.pk, "another run was claimed"
     runner.run(lease, interrupts or Interrupts())
     return again(run)
 
@@ -42,9 +32,7 @@ def play(agent: str, input: Any = None) -> Run:
 
 def crash(run: Run) -> Run:
     """What recovery does after a crash, for a journal without lost steps: back to the queue, the epoch raised."""
-    taken = transitions.take_over(
-        again(run), why="crash", actor="test", crashed=True, only_expired=False, facts={}
-    )
+    taken = transitions.take_over(again(run), why="crash", actor="test", crashed=True, only_expired=False, facts={})
     assert taken is not None
     transitions.requeue(taken, reclaim_reason="expired-lease", actor="test")
     return again(run)
@@ -60,3 +48,14 @@ def decide(approval: Approval, decision: str = "approve", **more: Any) -> Approv
 
 def steps(run: Run) -> dict[str, Step]:
     return {step.key: step for step in Step.objects.of_run(run.pk)}
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+def play_until_the_crash(run: Run) -> Run:
+    """Execute the run until the agent raises Crash; what a recovery makes of it."""
+    with pytest.raises(Crash):
+        execute(run)
+    return crash(run)

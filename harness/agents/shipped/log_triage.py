@@ -21,7 +21,7 @@ PIECE = 4 << 20
 OVERLAP_AT_MOST = 256 << 10
 FILES_AT_MOST = 500
 LOOK = 8192
-PACKED: dict[str, Callable[..., IO[bytes]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 class Triage(BaseModel):
