@@ -44,7 +44,7 @@ class Conf:
     DRILLS: bool = False
 
 
-DEFAULTS = Conf()
+DEFAULTS: Conf = Conf()
 
 
 class _Current:

@@ -20,7 +20,7 @@ def role() -> str:
 class LineFormatter(logging.Formatter):
     """Tracebacks keep their lines; control characters of a message are escaped, so nobody can forge a line."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 

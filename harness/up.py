@@ -123,7 +123,7 @@ def _admin_access() -> list[str]:
         known = "as in HARNESS_ADMIN_PASSWORD" if fits else "unchanged since the first start"
         return [f"User: {ADMIN}", f"Password: {known} (manage.py changepassword {ADMIN} sets a new one)"]
     password = given or secrets.token_urlsafe(12)
-    users.create_superuser(username=ADMIN, email="", password=password)  # type: ignore[attr-defined]
+    users.create_superuser(username=ADMIN, email="", password=password)
     shown = "as in HARNESS_ADMIN_PASSWORD" if given else f"{password}   (shown only this once)"
     return [f"User: {ADMIN}", f"Password: {shown}"]
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -71,7 +72,7 @@ def test_hashed_static_files_may_be_kept_for_ever_by_browsers(shared_stack: Live
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_static_files_are_collected_again_only_when_one_changed(settings, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_static_files_are_collected_again_only_when_one_changed(settings: Any, tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "new.css").write_text("a {}")
     settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]

@@ -2,8 +2,10 @@
 
 import os
 import re
+from typing import Any
 
 from django.core.asgi import get_asgi_application
+from django.core.handlers.asgi import ASGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "harness.config.settings")
 django_application = get_asgi_application()
@@ -15,7 +17,7 @@ from servestatic import ServeStaticASGI  # noqa: E402
 HASHED = re.compile(r"\.[0-9a-f]{12}\.[^/]+$")
 
 
-def _with_static_files(application):  # type: ignore[no-untyped-def]
+def _with_static_files(application: ASGIHandler) -> Any:
     if settings.DEBUG:
         return ASGIStaticFilesHandler(application)
     return ServeStaticASGI(

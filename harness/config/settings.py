@@ -22,7 +22,7 @@ CSRF_TRUSTED_ORIGINS = env.words("HARNESS_CSRF_TRUSTED_ORIGINS", [])
 
 # --- The harness ---------------------------------------------------------------------------------------------------
 
-_default = conf.DEFAULTS
+_default: conf.Conf = conf.DEFAULTS
 HARNESS: dict[str, Any] = {
     "LEASE_SECONDS": env.seconds("HARNESS_LEASE_SECONDS", _default.LEASE_SECONDS),
     "HEARTBEAT_INTERVAL_SECONDS": env.seconds(
@@ -55,7 +55,7 @@ HARNESS: dict[str, Any] = {
 conf.check(HARNESS)
 
 # What `manage.py up` starts.
-UP = {
+UP: dict[str, Any] = {
     "HOST": env.text("HARNESS_HOST", "127.0.0.1"),
     "PORT": env.integer("PORT", 8000, minimum=1, maximum=65535),
     "WORKERS": env.integer("WORKERS", 2, minimum=0),
