@@ -51,16 +51,25 @@ def age(moment: datetime | None) -> str:
 @register.simple_tag
 def when(moment: datetime | None, none: str = "–", focus: bool = False) -> SafeString | str:
     """A moment, relative; the exact one on hover (and on focus where asked), without scripts and on paper."""
-    if moment is None:
-        return none
+    return none if moment is None else _time(moment, relative(moment), ' tabindex="0"' if focus else "")
+
+
+@register.simple_tag
+def since(moment: datetime | None) -> SafeString | str:
+    """How long ago, without the "ago": "14 min". It goes on by itself."""
+    return "–" if moment is None else _time(moment, relative(moment).removesuffix(" ago"), " data-age")
+
+
+def _time(moment: datetime, words: str, more: str) -> SafeString:
+    """`more`: attributes of our own."""
     utc = moment.astimezone(UTC)
     exact = utc.strftime("%Y-%m-%d %H:%M:%S UTC")
     return format_html(
         '<time datetime="{}" title="{}"{}><span class="rel">{}</span><span class="abs">{}</span></time>',
         utc.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
         exact,
-        mark_safe(' tabindex="0"') if focus else "",
-        relative(moment),
+        mark_safe(more),  # noqa: S308 - constants of this module
+        words,
         exact,
     )
 

@@ -78,5 +78,6 @@
     for (const form of document.querySelectorAll("[data-js-sent]")) form.removeAttribute("data-js-sent");
   });
 
+  document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   showChoices();
 })();

@@ -33,7 +33,8 @@
       if (Number.isNaN(then.getTime())) continue;
       const text = exact(then);
       if (time.title !== text) time.title = text;
-      put(time.querySelector(".rel"), relative(then, now));
+      const words = relative(then, now);
+      put(time.querySelector(".rel"), time.hasAttribute("data-age") ? words.replace(/ ago$/, "") : words);
       put(time.querySelector(".abs"), text);
     }
   }
