@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -18,6 +19,7 @@ from harness.agents.context import RunContext
 from harness.agents.permission import GiveUp
 from harness.agents.spec import AgentSpec
 from harness.agents.values import close_connections, recordable, said
+from harness.canonical import clean_text
 from harness.conf import conf
 from harness.errors import HandedBack, HarnessError, Interrupted, LeaseLost, RunCancelled, RunParked
 from harness.interrupts import Interrupts
@@ -180,8 +182,9 @@ def _cancelled(lease: Lease) -> str:
 
 
 def _finish(lease: Lease, outcome: Outcome) -> str:
+    reason, error = clean_text(outcome.reason)[:500], clean_text(outcome.error)
     try:
-        return transitions.finish(lease, outcome).state
+        return transitions.finish(lease, replace(outcome, reason=reason, error=error)).state
     except RunCancelled:
         return State.CANCELLED.value
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.agents.tools import Tool
 from harness.approvals import Ask
-from harness.canonical import digest, dumps, through_json
+from harness.canonical import clean_text, digest, dumps, through_json
 from harness.errors import InvalidInput
 from harness.states import ApprovalKind, Decision, StepKind
 
@@ -59,6 +59,7 @@ def _guard(key: str, tool: Tool[..., Any], args: dict[str, Any]) -> Ask:
 
 def confirmation(key: str, summary: str, details: dict[str, Any], expires_in: timedelta | None = None) -> Asked:
     """Whether the agent may go on."""
+    summary = clean_text(summary)
     guard = Ask(key, "approve", details, kind=ApprovalKind.CONFIRM, summary=summary, expires_in=expires_in)
     return Asked(key, StepKind.CUSTOM, "approve", {"summary": summary, "details": details}, guard=guard)
 

@@ -122,12 +122,12 @@ def test_a_confirmation_and_a_question_are_answered_by_people():
 
     @agent("asker")
     def asker(ctx: RunContext, request: dict) -> list:
-        ctx.approve("Go on?", folder="/tmp")
+        ctx.approve("Go\x00 on?", folder="/tmp")
         return [ctx.ask("How many?", int), ctx.ask("Which?", Answer).number, ctx.ask("Free", {"type": "string"})]
 
     run = play("asker")
     (confirm,) = pending(run)
-    assert (confirm.kind, confirm.summary, confirm.args) == ("confirm", "Go on?", {"folder": "/tmp"})
+    assert (confirm.kind, confirm.summary, confirm.args) == ("confirm", "Go\ufffd on?", {"folder": "/tmp"})
     decide(confirm)
     for answer in (3, {"number": 4}, "text"):
         run = execute(run)
