@@ -25,6 +25,8 @@ from harness.leases import Lease
 
 log = logging.getLogger(__name__)
 
+DATABASE_LOST = os.EX_TEMPFAIL
+"""Exit status of a horse whose connection to the ledger broke: nobody's fault, so no crash is counted."""
 ENDED_BY = {signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD}
 SIGNALS = ENDED_BY | {signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU}
 
@@ -49,6 +51,9 @@ def begin(
         kin.tag()
         life.live()
         status = 0
+    except (DatabaseError, InterfaceError):
+        log.exception("the horse lost the ledger")
+        status = DATABASE_LOST if not _usable() else 1
     except BaseException:
         log.exception("the horse fell")
     finally:
@@ -137,6 +142,10 @@ def drop_broken_connections() -> None:
         left_open = known.in_atomic_block or not known.get_autocommit() if known.connection else False
         if known.connection and (left_open or not known.is_usable()):
             known.close()
+
+
+def _usable() -> bool:
+    return connection.connection is not None and connection.is_usable()
 
 
 def _connect_ahead() -> None:

@@ -20,6 +20,7 @@ from harness.debts import Debts
 from harness.ears import Ears
 from harness.errors import LeaseLost
 from harness.horse import Death, Horse
+from harness.horse_life import DATABASE_LOST
 from harness.ladder import Ladder, Why
 from harness.leases import Lease
 from harness.models import Run
@@ -255,7 +256,8 @@ class Keeper:
         from harness import recovery
 
         status, number = (death.exit_status, death.signal) if death else (None, None)
-        return partial(recovery.horse_died, self.worker_id, exit_status=status, signal=number, drained=self._drained)
+        blameless = self._drained or status == DATABASE_LOST
+        return partial(recovery.horse_died, self.worker_id, exit_status=status, signal=number, drained=blameless)
 
 
 def _end(lease: Lease, why: Why, facts: dict[str, object]) -> None:
