@@ -51,4 +51,5 @@ urlpatterns = [
     # For machines
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
+    path("metrics", probes.figures, name="metrics"),
 ]

@@ -60,8 +60,8 @@ def recover_expired(limit: int = 100) -> int:
     return _each((run_id, _expired(worker, until)) for run_id, worker, until in list(found))
 
 
-def _expired(worker: UUID, until: datetime) -> Loss:
-    return Loss(EXPIRED, facts={"worker": str(worker), "lease_expired_at": until.isoformat()})
+def _expired(worker: UUID | None, until: datetime | None) -> Loss:
+    return Loss(EXPIRED, facts={"worker": str(worker), "lease_expired_at": until.isoformat() if until else None})
 
 
 def horse_died(

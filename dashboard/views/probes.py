@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from dashboard.queries import workers
-from harness import clock, dispatch
+from harness import clock, dispatch, metrics
 
 
 @require_safe
@@ -31,6 +31,13 @@ def readyz(request: HttpRequest) -> HttpResponse:
     }
     ready = set(parts.values()) == {"ok"}
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+
+@require_safe
+@login_not_required
+def figures(request: HttpRequest) -> HttpResponse:
+    """Figures for Prometheus: counts and ages, nothing that an agent wrote."""
+    return HttpResponse(metrics.text(), content_type=metrics.CONTENT_TYPE, headers={"Cache-Control": "no-store"})
 
 
 def _state(works: Callable[[], bool], otherwise: str) -> str:

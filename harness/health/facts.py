@@ -122,7 +122,7 @@ def _usual(names: set[str]) -> dict[str, float]:
     recent = Step.objects.filter(status=StepStatus.FINISHED, finished_at__isnull=False).order_by("-id")
     took: dict[str, list[float]] = defaultdict(list)
     for name, began, ended in recent.values_list("name", "started_at", "finished_at")[: RECENT_STEPS if names else 0]:
-        if name in names:
+        if ended and name in names:
             took[name].append((ended - began).total_seconds())
     return {name: sorted(values)[int(0.95 * (len(values) - 1))] for name, values in took.items()}
 

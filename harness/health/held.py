@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from harness import recovery
@@ -9,7 +11,7 @@ from harness.conf import conf
 from harness.health.facts import Facts
 from harness.health.said import Action, Explanation, command, see_run, see_workers, span
 from harness.health.thresholds import stuck_after
-from harness.models import Run
+from harness.models import Run, Worker
 from harness.states import State
 
 
@@ -65,8 +67,26 @@ def _supervisor(facts: Facts) -> tuple[str, Action | None]:
     return "Whoever runs the supervisor", command("Start it: manage.py supervise", "supervise")
 
 
+@dataclass(frozen=True)
+class Claim:
+    """Who holds the run, since when, and until when unless renewed."""
+
+    worker: Worker
+    at: datetime
+    until: datetime
+
+
+def _claim(run: Run) -> Claim:
+    """A check constraint of run_queue says that a claim is whole."""
+    row = run.queue_row
+    assert row.claimed_by is not None
+    assert row.claimed_at is not None
+    assert row.lease_expires_at is not None
+    return Claim(row.claimed_by, row.claimed_at, row.lease_expires_at)
+
+
 def _life(run: Run, facts: Facts) -> dict[str, Any]:
-    worker = run.queue_row.claimed_by
+    worker = _claim(run).worker
     return {
         "worker": worker.name,
         "heartbeat_age_seconds": facts.age(run.control.heartbeat_at),
@@ -76,11 +96,11 @@ def _life(run: Run, facts: Facts) -> dict[str, Any]:
 
 
 def _lease_expired(run: Run, facts: Facts) -> Explanation | None:
-    until = run.queue_row.lease_expires_at
+    until, worker = _claim(run).until, _claim(run).worker
     if until > facts.now:
         return None
     ago = facts.age(until) or 0.0
-    words = f"Its lease ran out {span(ago)} ago: worker {run.queue_row.claimed_by.name} no longer renews it. "
+    words = f"Its lease ran out {span(ago)} ago: worker {worker.name} no longer renews it. "
     code = "lease-expired"
     if not conf.RECOVERY_ENABLED:
         code, words = "recovery-off", words + "Recovery is turned off, so nobody takes it over."
@@ -95,12 +115,13 @@ def _lease_expired(run: Run, facts: Facts) -> Explanation | None:
 
 
 def _worker_gone(run: Run, facts: Facts) -> Explanation | None:
-    worker = run.queue_row.claimed_by
+    worker = _claim(run).worker
     if facts.is_alive(worker):
         return None
-    left = (run.queue_row.lease_expires_at - facts.now).total_seconds()
+    left = (_claim(run).until - facts.now).total_seconds()
     if worker.stopped_at:
-        code, words, since = "worker-stopped", f"Its worker {worker.name} has stopped.", worker.stopped_at
+        code, since = "worker-stopped", worker.stopped_at
+        words = f"Its worker {worker.name} has stopped."
     else:
         age = span(facts.age(worker.heartbeat_at) or 0.0)
         words = f"Its worker {worker.name} has not beaten for {age}: dead, stopped or cut off from the database."
@@ -111,7 +132,7 @@ def _worker_gone(run: Run, facts: Facts) -> Explanation | None:
 
 
 def _never_beat(run: Run, facts: Facts) -> Explanation | None:
-    claimed, beat = run.queue_row.claimed_at, run.control.heartbeat_at
+    claimed, beat = _claim(run).at, run.control.heartbeat_at
     last = max(claimed, beat) if beat else claimed
     age = facts.age(last) or 0.0
     if age <= conf.HEARTBEAT_TIMEOUT_SECONDS:
@@ -131,14 +152,15 @@ def _never_beat(run: Run, facts: Facts) -> Explanation | None:
 def _not_started(run: Run, facts: Facts) -> Explanation | None:
     if run.state not in (State.CLAIMED, State.RESUMING):
         return None
-    age, name = facts.age(run.queue_row.claimed_at) or 0.0, run.queue_row.claimed_by.name
+    claim = _claim(run)
+    age, name = facts.age(claim.at) or 0.0, claim.worker.name
     if age <= stuck_after(run.agent):
         words = f"Worker {name} took it {span(age)} ago and is about to start the agent."
-        return Explanation("starting", words, _life(run, facts), run.queue_row.claimed_at, "Nobody needs to act.")
+        return Explanation("starting", words, _life(run, facts), claim.at, "Nobody needs to act.")
     words = f"Worker {name} took it {span(age)} ago and has not started the agent."
     who, action = "Whoever may cancel runs or drain workers", see_workers("See the worker", "drain_worker", name)
     evidence = _life(run, facts) | {"claimed_seconds": age}
-    return Explanation("never-started", words, evidence, run.queue_row.claimed_at, who, action, tone="bad")
+    return Explanation("never-started", words, evidence, claim.at, who, action, tone="bad")
 
 
 def _overdue(run: Run, facts: Facts) -> Explanation | None:

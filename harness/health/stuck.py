@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, Value, When
+from django.db.models.expressions import Combinable
 
 from harness import recovery
 from harness.clock import Now
@@ -61,7 +62,7 @@ class StuckQuery:
         return Q(pk__in=sorted(loops()))
 
 
-def _ago(seconds: float) -> object:
+def _ago(seconds: float) -> Combinable:
     return Now() - timedelta(seconds=seconds)
 
 
@@ -84,4 +85,4 @@ def _late_cancel() -> Q:
 
 
 def _late_approval() -> Q:
-    return Q(state=State.WAITING) & Exists(Approval.objects.overdue().filter(run_id=OuterRef("pk")))
+    return Q(Exists(Approval.objects.overdue().filter(run_id=OuterRef("pk"))), state=State.WAITING)

@@ -94,7 +94,7 @@ def _workers(facts: Facts) -> dict[str, int]:
 
 def _queues(facts: Facts) -> dict[str, dict[str, Any]]:
     waiting = RunQueue.objects.due().order_by().values("queue_key").annotate(n=Count("pk"), oldest=Min("available_at"))
-    due = {row["queue_key"]: row for row in waiting}
+    due: dict[str, dict[str, Any]] = {row["queue_key"]: dict(row) for row in waiting}
     return {key: _queue(key, due.get(key), facts) for key in sorted({*conf.QUEUES, *facts.queues, *due})}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.functions import Lag
 
@@ -10,7 +12,7 @@ from harness.models import Event, Run
 from harness.states import MOVES, TERMINAL, State
 
 
-def moves() -> QuerySet[Event]:
+def moves() -> QuerySet[Any]:
     """Events that carry a state, each with the state before it (`old`, None for the first) and its own (`new`)."""
     return (
         Event.objects.filter(payload__has_key="state")

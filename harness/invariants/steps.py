@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db.models import (
     Count,
@@ -25,9 +26,9 @@ from harness.states import ApprovalKind, ApprovalStatus, StepStatus
 SLACK_SECONDS = 1.0
 
 
-def _events(type: str) -> QuerySet[Event]:
+def _events(type: str) -> QuerySet[Any]:
     """Events of that type about the outer step."""
-    keyed = Event.objects.filter(run_id=OuterRef("run_id"), type=type).annotate(key=told("key"))
+    keyed: QuerySet[Any] = Event.objects.filter(run_id=OuterRef("run_id"), type=type).annotate(key=told("key"))
     return keyed.filter(key=OuterRef("key")).order_by()
 
 
