@@ -10,6 +10,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 LEASH = Path(__file__).with_name("leash.py")
 PR_SET_CHILD_SUBREAPER = 36
 LOOK_EVERY_SECONDS = 0.5
+SAME_SIGNAL_SECONDS = 0.5
+"""make hands on what a whole process group was sent, so one SIGTERM may arrive twice."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class ProcessGroup:
     def __init__(self, programs: Sequence[Program]) -> None:
         self.programs = programs
         self.signals = 0
+        self.last_signal = float("-inf")
         self.ended = asyncio.Event()
 
     def run(self, when_started: Callable[[], Awaitable[None]]) -> None:
@@ -104,18 +108,22 @@ class ProcessGroup:
             self.ended.set()
 
     def _on_signal(self) -> None:
+        since, self.last_signal = time.monotonic() - self.last_signal, time.monotonic()
+        if since < SAME_SIGNAL_SECONDS:
+            return
         self.signals += 1
         self.ended.set()
         if self.signals == 2:
             logger.info("hurrying")
-            self._send(signal.SIGTERM)
+            self._hurry()
         elif self.signals > 2:
             _kill_descendants()
 
-    def _send(self, number: signal.Signals) -> None:
+    def _hurry(self) -> None:
+        """A second SIGTERM tells workers not to wait for the next step; what they need stays up meanwhile."""
         for watcher in self.arbiter.watchers:
-            for process in list(watcher.processes.values()):
-                watcher.send_signal(process.pid, number)
+            for process in list(watcher.processes.values()) if watcher.priority == 0 else []:
+                watcher.send_signal(process.pid, signal.SIGTERM)
 
     async def _stop_all(self) -> None:
         self.arbiter._stopping = True  # or circus would start again what ends now

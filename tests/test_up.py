@@ -1,15 +1,18 @@
 """`manage.py up` as people meet it: a box with the address, a second start, a signal, and nothing left behind."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -17,7 +20,7 @@ import pytest
 
 from tests.infra.ports import free_port
 from tests.infra.service import Service, wait_until
-from tests.infra.stack import ROOT, environment
+from tests.infra.stack import ROOT, environment, run
 
 pytestmark = [
     pytest.mark.processes,
@@ -66,6 +69,12 @@ class Up:
                 if child.pid != but and any(Path(word).name == WORDS[name] for word in command):
                     return child
         return None
+
+    def manage(self, *arguments: str) -> Any:
+        return json.loads(run(self.env | {"HARNESS_DRILLS": "1"}, *arguments, "--json").stdout)
+
+    def state_of(self, run: dict[str, Any]) -> str:
+        return str(self.manage("show_run", run["id"])["state"])
 
     def answers(self) -> bool:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as response:
@@ -150,6 +159,25 @@ def test_a_second_start_goes_on_where_the_first_ended_and_signals_end_both_witho
     second.kill(signal.SIGINT)
     assert second.wait(30) == 0, second.log()
     assert left(family) == []
+
+
+def test_a_signal_drains_what_runs_and_another_one_hurries(up: Up) -> None:
+    service = up.start_and_wait(HARNESS_DRILLS="1", HARNESS_DRAIN_SECONDS="60")
+    family = service.children()
+    started = up.manage("start_run", "--agent=drill", '--input={"mode": "ignore_cancel", "seconds": 300}')
+    wait_until(lambda: up.state_of(started) == "running", what="the run to start")
+
+    service.kill(signal.SIGTERM)
+    service.kill(signal.SIGTERM)  # as when a process group and make both hand it on
+    wait_until(lambda: "draining" in service.log(), what="the worker to drain")
+    time.sleep(3)
+    assert service.alive
+    service.kill(signal.SIGTERM)
+
+    assert service.wait(30) == 0, service.log()
+    assert left(family) == []
+    assert "Redis is away" not in service.log(), "Redis ends after those that need it"
+    assert up.state_of(started) == "queued"
 
 
 def test_when_it_is_killed_nothing_survives_and_it_starts_again(up: Up) -> None:
