@@ -27,7 +27,8 @@ class Entry:
 
 def tell(life: Sequence[Event], steps: Sequence[Step]) -> list[Entry]:
     """Both in the order of their happening; steps of one name that went well in a row are one sentence."""
-    happened = sorted([*_heard(life), *steps], key=_moment)
+    rows: list[Event | Step] = [*_heard(life), *steps]
+    happened = sorted(rows, key=_moment)
     return [_entry(list(group)) for _, group in groupby(happened, key=_alike)]
 
 
@@ -149,7 +150,7 @@ REASONS = {
 }
 UNTOLD = {"run.claimed", "run.created", "run.state_changed"}
 """What the sentence of the next or the former event says as well."""
-RESUMED = {
+RESUMED: dict[str, str] = {
     "approval": "The agent went on with what was decided",
     "recovery": "The agent went on with what a person said of the lost step",
     "interrupted-resume": "The interrupted resume was taken up again",

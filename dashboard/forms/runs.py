@@ -77,7 +77,7 @@ class BulkCancelForm(forms.Form):
     def __init__(self, data: Any = None) -> None:
         super().__init__(data)
         given = data.getlist("run")[: MAX_SELECTED + 1] if data else []
-        self.fields["run"].choices = [(one, one) for one in given if _is_id(one)]
+        self.fields["run"].choices = [(one, one) for one in given if _is_id(one)]  # type: ignore[attr-defined]
         self.fields["run"].error_messages = {
             "required": "Tick the runs to cancel first.",
             "invalid_choice": "%(value)s is not the id of a run.",

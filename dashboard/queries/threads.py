@@ -69,7 +69,7 @@ def matching_threads(wanted: Mapping[str, str]) -> QuerySet[Thread]:
 def page(thread_id: UUID) -> ThreadPage:
     """The last SHOWN_RUNS runs of the thread and what was said in them. Raises Http404. Three queries."""
     thread = get_object_or_404(Thread.objects.select_related("created_by"), pk=thread_id)
-    newest = many_runs.rows_of(Run.objects.of_thread(thread_id)).newest_first()
+    newest = many_runs.rows_of(Run.objects.of_thread(thread_id).newest_first())
     found = list(newest[: SHOWN_RUNS + 1])
     runs = {run.pk: run for run in found[:SHOWN_RUNS]}
     messages = one_run.messages_of(Q(thread=thread_id) & (Q(run__in=list(runs)) | Q(run=None)))
