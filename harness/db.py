@@ -53,7 +53,7 @@ def worth_another_try(error: OperationalError) -> bool:
 
 def update_returning(rows: QuerySet, field: str, **values: Any) -> Any | None:
     """UPDATE ... RETURNING `field` of the one row that matched, or None where none did."""
-    query = rows.query.chain(sql.UpdateQuery)
+    query: Any = rows.query.chain(sql.UpdateQuery)
     query.add_update_values(values)
     using = router.db_for_write(rows.model)
     statement, params = query.get_compiler(using).as_sql()

@@ -96,7 +96,7 @@ def _again(step: Step, lease: Lease, args: Any) -> Step:
 def finish(lease: Lease, step: Step, result: Any, usage: Usage | None = None) -> Step:
     """Record the result (already JSON-able), and count what it used once. Also under a cancel: what is done is done."""
     used = usage or Usage()
-    spent = {"tokens_in": used.tokens_in, "tokens_out": used.tokens_out, "cost": used.cost}
+    spent: dict[str, Any] = {"tokens_in": used.tokens_in, "tokens_out": used.tokens_out, "cost": used.cost}
     counted = {name: F(name) + amount for name, amount in spent.items()} if usage else {}
     return _ended(lease, step, StepStatus.FINISHED, "step.finished", counted, result=result, **spent)
 
