@@ -38,7 +38,7 @@ def _guards() -> QuerySet[Approval]:
 @invariant(16, "A guarded tool started without an approval that was used for it.")
 def guarded_tools_are_approved() -> QuerySet[Step]:
     used = _guards().filter(status=ApprovalStatus.APPROVED, consumed_at__isnull=False)
-    return Step.objects.filter(Exists(_guards())).exclude(Exists(used))
+    return Step.objects.begun().filter(Exists(_guards())).exclude(Exists(used))
 
 
 @invariant(16, "A guarded tool was executed with other arguments than were approved.")

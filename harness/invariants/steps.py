@@ -61,7 +61,7 @@ def results_have_an_event() -> QuerySet[Step]:
 
 @invariant(11, "A step took effect without a committed event that it starts.")
 def written_ahead() -> QuerySet[Step]:
-    return Step.objects.exclude(Exists(_events("step.started")))
+    return Step.objects.begun().exclude(Exists(_events("step.started")))
 
 
 @invariant(14, "A step started after a cancel plus one beat.")

@@ -17,6 +17,10 @@ class StepQuerySet(models.QuerySet["Step"]):
     def in_flight(self) -> StepQuerySet:
         return self.filter(status=StepStatus.STARTED)
 
+    def begun(self) -> StepQuerySet:
+        """All but those that a person refused: these are recorded as failed and were never executed."""
+        return self.exclude(executions=0, status=StepStatus.FAILED)
+
     def unsafe(self) -> StepQuerySet:
         """Those that must not be executed a second time."""
         return self.filter(retryable=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from harness import invariants
 from harness.agents import Rejected, RunContext, agent, tool
 from tests.harness.playing import (
     Crash,
@@ -63,6 +64,8 @@ def test_a_guarded_tool_asks_first_and_is_executed_with_what_was_approved():
     refused = steps(run)["delete#3"]
     assert (refused.status, refused.executions) == ("failed", 0)
     assert story(run).count("approval.requested") == 3
+    assert story(run).count("step.started") == 2
+    assert invariants.check() == []
 
 
 def test_a_refusal_is_met_again_by_a_replay_without_its_approval():
