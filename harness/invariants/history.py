@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Window
-from django.db.models.functions import Lag
+from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery, TextField, Value, Window
+from django.db.models.functions import Concat, Lag
 
 from harness.invariants.base import invariant, told
 from harness.models import Event, Run
@@ -28,10 +28,10 @@ def terminal_is_final() -> QuerySet[Event]:
 
 
 @invariant(2, "The run made a move that the table of moves does not allow.")
-def only_allowed_moves() -> list[object]:
+def only_allowed_moves() -> QuerySet[Event]:
+    allowed = [f"{old}>{new}" for old, targets in MOVES.items() for new in targets]
     changed = moves().filter(old__isnull=False).exclude(old=F("new"))
-    pairs = changed.values_list("pk", "old", "new")
-    return [pk for pk, old, new in pairs.iterator() if new not in MOVES.get(old, ())]
+    return changed.annotate(move=Concat("old", Value(">"), "new", output_field=TextField())).exclude(move__in=allowed)
 
 
 @invariant(2, "The run did not begin its life queued.")
