@@ -15,7 +15,7 @@ from harness.agents import AsyncRunContext, RunContext, agent, registry, tool
 from harness.agents.adapters import Done, Paused, Resume, Start
 from harness.agents.spec import AgentSpec
 from harness.approvals import Ask
-from harness.errors import HandedBack, Interrupted, RunCancelled
+from harness.errors import HandedBack, Interrupted, InvalidInput, RunCancelled, RunOverdue
 from harness.interrupts import Interrupts
 from harness.models import Run, RunControl, RunRequest
 from harness.states import StepKind
@@ -292,6 +292,45 @@ def test_an_interruption_of_another_kind_fails_the_run_with_its_words():
     interrupts = Interrupts()
     run = execute(start("late"), interrupts)
     assert (run.state, run.reason) == ("failed", "it took longer than 60 s")
+
+
+def test_a_run_that_is_overdue_fails_although_its_agent_catches_every_exception():
+    @agent("late", timeout=1)
+    def late(ctx: RunContext, request: dict) -> str:
+        try:
+            interrupts.deliver(RunOverdue())
+        except Exception:
+            return "swallowed"
+        return "on time"
+
+    interrupts = Interrupts()
+    run = execute(start("late"), interrupts)
+    assert (run.state, run.reason) == ("failed", "deadline passed: it took longer than its agent allows")
+
+
+@pytest.mark.parametrize("mode", ["hang", "sleep", "loop"])
+def test_drills_end_by_themselves(mode):
+    assert play("drill", {"mode": mode, "seconds": 0.2}).state == "completed"
+
+
+def test_the_drill_that_asks_asks_twice():
+    run = play("drill", {"mode": "ask"})
+    decide(pending(run)[0])
+    run = execute(run)
+    decide(pending(run)[0], args={"answer": 7})
+    assert execute(run).output == {"answer": 7}
+
+
+@pytest.mark.parametrize("input", [{"mode": "dance"}, {}, {"mode": "hang", "seconds": -1}])
+def test_a_drill_that_does_not_exist_is_refused(input):
+    with pytest.raises(InvalidInput, match="drill does not fit"):
+        start("drill", input)
+
+
+def test_drills_are_off_unless_the_setting_says_so(settings):
+    settings.HARNESS = settings.HARNESS | {"DRILLS": False}
+    with pytest.raises(InvalidInput, match="drills are off; the setting HARNESS_DRILLS=1 turns them on"):
+        start("drill", {"mode": "hang"})
 
 
 # --- handing back -------------------------------------------------------------------------------------------------
