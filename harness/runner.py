@@ -21,7 +21,7 @@ from harness.agents.spec import AgentSpec
 from harness.agents.values import close_connections, recordable, said
 from harness.canonical import clean_text
 from harness.conf import conf
-from harness.errors import HandedBack, HarnessError, Interrupted, LeaseLost, RunCancelled, RunOverdue, RunParked
+from harness.errors import HandedBack, HarnessError, Interrupted, LeaseLost, RunCancelled, RunParked
 from harness.interrupts import Interrupts
 from harness.leases import Lease
 from harness.models import Run, RunRequest
@@ -166,8 +166,6 @@ def _settled(lease: Lease, stop: Interrupted) -> str:
             return "released"
         case RunCancelled():
             return _cancelled(lease)
-        case RunOverdue():
-            return _finish(lease, Outcome.failed("deadline passed: it took longer than its agent allows"))
         case GiveUp():
             return _finish(lease, Outcome.failed(str(stop)))
         case _:
