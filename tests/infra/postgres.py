@@ -5,13 +5,18 @@ import getpass
 import os
 import pwd
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+
+from harness.processes import LEASH
+from tests.infra.service import wait_until
 
 PORT = 54329  # only names the socket file: the server listens on no address
 SETTINGS = {
@@ -30,21 +35,31 @@ class Cluster:
         self.folder = Path(tempfile.mkdtemp(prefix="rw-pg-"))
         self.data = self.folder / "data"
         self.user = "postgres" if os.geteuid() == 0 else getpass.getuser()
-        atexit.register(self.stop)
+        self.server: subprocess.Popen[bytes] | None = None
+        atexit.register(self.remove)
 
     def url(self, database: str) -> str:
         return f"postgresql://{self.user}@{quote(str(self.folder), safe='')}:{PORT}/{database}"
 
     def start(self) -> None:
+        """Start it from the main thread: the server dies with the thread that started it, as far as Linux can tell."""
         if not self.data.exists():
             self._create()
-        options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in SETTINGS.items())
-        options += f" -c unix_socket_directories={self.folder}"
-        self._run("pg_ctl", "-D", str(self.data), "-l", str(self.folder / "log"), "-o", options, "-w", "start")
+        options = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        options += [f"--unix_socket_directories={self.folder}"]
+        log = self.folder / "log"
+        command = [*self._leash(), find_program("postgres"), "-D", str(self.data), *options]
+        with log.open("ab") as sink:
+            self.server = subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
+            )
+        wait_until(self._answers, what=f"PostgreSQL to answer, see {log}")
 
-    def stop(self, mode: str = "immediate") -> None:
-        if (self.data / "postmaster.pid").exists():
-            self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "stop")
+    def stop(self, number: signal.Signals = signal.SIGQUIT) -> None:
+        """SIGQUIT ends it at once, SIGINT ends the connections and writes what is due."""
+        if self.server is not None and self.server.poll() is None:
+            self.server.send_signal(number)
+            self.server.wait(30)
 
     def remove(self) -> None:
         self.stop()
@@ -52,7 +67,7 @@ class Cluster:
 
     def restart(self) -> None:
         """Ends every connection, as a fail-over does."""
-        self.stop("fast")
+        self.stop(signal.SIGINT)
         self.start()
 
     def create(self, database: str, *, template: str = "template1") -> None:
@@ -72,13 +87,28 @@ class Cluster:
             self.folder.chmod(0o755)
         self._run("initdb", "-D", str(self.data), "-U", self.user, "-A", "trust", "-E", "UTF8", "--no-sync")
 
+    def _answers(self) -> bool:
+        assert self.server is not None
+        if self.server.poll() is not None:
+            raise RuntimeError(f"PostgreSQL ended at once: {(self.folder / 'log').read_text(errors='replace')}")
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def _run(self, program: str, *arguments: str) -> None:
-        command = [find_program(program), *arguments]
-        if os.geteuid() == 0:
-            command = ["runuser", "-u", self.user, "--", *command]
+        command = [*self._leash(), find_program(program), *arguments]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stdout}{done.stderr}")
+
+    def _leash(self) -> list[str]:
+        """PostgreSQL refuses to run as root; either way it must not outlive the tests."""
+        if os.geteuid() == 0:
+            owner = ["--reuid", self.user, "--regid", self.user, "--clear-groups"]
+            return ["setpriv", *owner, "--pdeathsig", "KILL", "--"]
+        return [sys.executable, "-I", "-S", str(LEASH), str(os.getpid())]
 
 
 @cache
