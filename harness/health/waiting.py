@@ -113,12 +113,13 @@ def _no_worker(run: Run, facts: Facts) -> Explanation | None:
     known = [worker for worker in facts.workers if key in worker.queues]
     late = [worker for worker in known if not facts.is_alive(worker)]
     draining = [worker for worker in known if worker.draining_at and facts.is_alive(worker)]
-    words = f"No worker takes runs of queue {key}"
-    extra = f": {len(late)} no longer beat and {len(draining)} are draining." if known else ": none listens to it."
+    states = {"without a heartbeat": len(late), "draining": len(draining)}
+    parts = [f"{count} {state}" for state, count in states.items() if count]
+    words = f"No worker takes runs of queue {key}: {', '.join(parts) or 'none listens to it'}."
     evidence = {"queue": key, "late": len(late), "draining": len(draining), "alive_elsewhere": _alive(facts)}
     return Explanation(
         "no-worker",
-        words + extra,
+        words,
         evidence | {"due_seconds": _due(run, facts)},
         run.queue_row.available_at,
         "Whoever runs the workers",
