@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 from django.db import connections
 
@@ -87,17 +89,21 @@ class Hub:
         """One look a second, in a thread with a database connection of its own that ends with it."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="live") as thread:
-            watch = changes.Watch()
-            while self.listeners and not self.stopping:
-                keys = {listener.session_key for listener in self.listeners}
-                try:
-                    names, alive = await loop.run_in_executor(thread, watch.look, keys)
-                    self._tell(names, alive)
-                except Exception:
-                    log.warning("Live updates cannot read the database; trying again.", exc_info=True)
-                    await loop.run_in_executor(thread, connections.close_all)
-                await asyncio.sleep(LOOK_SECONDS)
-            await loop.run_in_executor(thread, connections.close_all)
+            try:
+                await self._look_on(functools.partial(loop.run_in_executor, thread))
+            finally:
+                thread.submit(connections.close_all)
+
+    async def _look_on(self, in_thread: Callable[..., Awaitable[Any]]) -> None:
+        watch = changes.Watch()
+        while self.listeners and not self.stopping:
+            keys = {listener.session_key for listener in self.listeners}
+            try:
+                self._tell(*await in_thread(watch.look, keys))
+            except Exception:
+                log.warning("Live updates cannot read the database; trying again.", exc_info=True)
+                await in_thread(connections.close_all)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _tell(self, names: set[str], alive: set[str]) -> None:
         for listener in list(self.listeners):
@@ -133,7 +139,8 @@ def _stop_with_the_server(loop: asyncio.AbstractEventLoop, hub: Hub) -> None:
         before = signal.getsignal(number)
 
         def stop(received: int, frame: FrameType | None, before: object = before) -> None:
-            loop.call_soon_threadsafe(hub.stop)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(hub.stop)
             if callable(before):
                 before(received, frame)
 

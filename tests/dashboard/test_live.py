@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
+from django.db import connections
 from django.test import AsyncClient, Client
 
 from dashboard import changes, live
@@ -92,7 +93,7 @@ def test_the_stream_says_hello_then_what_changed_and_ends_with_the_session(monke
 
     assert heard[0] == b": hello\n\n"
     assert any(line.startswith(b"data: ") and b" runs " in line for line in heard)
-    assert len(live._hubs) == 0 or all(not hub.listeners for hub in live._hubs.values())
+    assert not any(hub.listeners for hub in live._hubs.values())
 
 
 async def _listen(client: AsyncClient) -> list[bytes]:
@@ -108,6 +109,8 @@ async def _listen(client: AsyncClient) -> list[bytes]:
             await sync_to_async(world.queued_run)()
         else:
             await sync_to_async(SessionStore(client.cookies["runwatch_session"].value).delete)()
+    await asyncio.gather(*(hub.task for hub in live._hubs.values() if hub.task and not hub.task.done()))
+    await sync_to_async(connections.close_all)()
     return heard
 
 
