@@ -25,7 +25,7 @@ VOLATILE = re.compile(
 
 class HtmxHttpRequest(HttpRequest):
     htmx: HtmxDetails
-    user: User  # type: ignore[assignment]
+    user: User
 
 
 def show(

@@ -21,7 +21,7 @@ class Text(forms.CharField):
         self.keeps_cr = isinstance(value, str) and "\r\n" in value
 
     def to_python(self, value: Any) -> str:
-        text = super().to_python(value)
+        text = super().to_python(value) or ""
         return text if self.keeps_cr else text.replace("\r\n", "\n")
 
 
@@ -32,7 +32,7 @@ class Number(forms.CharField):
         super().__init__(widget=forms.TextInput(attrs={"inputmode": "numeric" if whole else "decimal"}), **kwargs)
         self.whole = whole
 
-    def to_python(self, value: Any) -> int | float | None:
+    def to_python(self, value: Any) -> int | float | None:  # type: ignore[override]
         text = super().to_python(value)
         if not text:
             return None
@@ -111,7 +111,7 @@ def json_type(schema: dict[str, Any], value: Any, given: bool) -> str:
     if said is None and given and "anyOf" not in schema:
         said = {str: "string", bool: "boolean", int: "integer", float: "number"}.get(type(value))
     fits = said in SIMPLE and (value is not None or not given) and not (said == "boolean" and not given)
-    return said if fits else "json"
+    return str(said) if fits else "json"
 
 
 def shown(value: Any) -> str:

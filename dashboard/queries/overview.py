@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 
 from dashboard.queries import stuck, workers
 from harness import dispatch
@@ -63,5 +64,5 @@ def overview() -> Overview:
     )
 
 
-def _some(rows, field: str) -> Some:  # type: ignore[no-untyped-def]
+def _some(rows: QuerySet[Any], field: str) -> Some:
     return Some(**rows.aggregate(count=Count("pk"), oldest=Min(field)))

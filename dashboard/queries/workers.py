@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models import BooleanField, Case, Count, Prefetch, Q, Value, When
 
@@ -51,7 +52,7 @@ def stopped() -> list[Worker]:
     return list(Worker.objects.filter(stopped_at__isnull=False).order_by("-started_at")[:STOPPED_SHOWN])
 
 
-def get(worker_id: object) -> Worker | None:
+def get(worker_id: UUID) -> Worker | None:
     """One worker as `running()` gives it."""
     return _marked(Worker.objects.filter(pk=worker_id)).prefetch_related(_holds()).first()
 

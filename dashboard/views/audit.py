@@ -17,8 +17,13 @@ from dashboard.queries.keyset import Cursor
 @permission_required("harness.view_operatoraction", raise_exception=True)
 def index(request: HtmxHttpRequest) -> HttpResponse:
     chosen = {name: request.GET.get(name, "").strip() for name in ("who", "action", "denied", "run")}
-    wanted = chosen | {"denied": bool(chosen["denied"]), "run": _uuid(chosen["run"])}
-    page = queries.actions(Cursor.read(request.GET), **wanted)
+    page = queries.actions(
+        Cursor.read(request.GET),
+        who=chosen["who"],
+        action=chosen["action"],
+        denied=bool(chosen["denied"]),
+        run=_uuid(chosen["run"]),
+    )
     context = {"page": page, "verbs": queries.verbs(), "chosen": chosen}
     return show(request, "dashboard/audit/index.html", context, {"actions": "dashboard/audit/_table.html"})
 

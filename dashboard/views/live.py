@@ -10,7 +10,7 @@ from dashboard import htmx, live
 
 async def stream(request: HttpRequest) -> HttpResponseBase:
     """The page's one event stream. Without ASGI: 204, which tells the browser not to ask again; the page then polls."""
-    session_key = request.session.session_key  # type: ignore[attr-defined]
+    session_key = request.session.session_key
     if not isinstance(request, ASGIRequest) or not session_key:
         return HttpResponse(status=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
