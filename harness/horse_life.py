@@ -18,7 +18,7 @@ from uuid import UUID
 import psutil
 from django.db import DatabaseError, InterfaceError, connection, connections
 
-from harness import kin, transitions
+from harness import kin, runner, transitions
 from harness.errors import Interrupted, RunCancelled, RunOverdue
 from harness.interrupts import Interrupts
 from harness.leases import Lease
@@ -113,8 +113,6 @@ class Life:
             return None
 
     def _run(self, lease: Lease) -> str:
-        from harness import runner
-
         try:
             return runner.run(lease, self.interrupts)
         except Interrupted as late:

@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from time import monotonic
 from uuid import UUID
 
-from harness import dispatch, kin, transitions, workers
+from harness import dispatch, kin, recovery, transitions, workers
 from harness.conf import conf
 from harness.debts import Debts
 from harness.ears import Ears
@@ -253,8 +253,6 @@ class Keeper:
 
     def _recovery(self, death: Death | None) -> Callable[[], None]:
         """The write that puts right whatever this worker still holds."""
-        from harness import recovery
-
         status, number = (death.exit_status, death.signal) if death else (None, None)
         blameless = self._drained or status == DATABASE_LOST
         return partial(recovery.horse_died, self.worker_id, exit_status=status, signal=number, drained=blameless)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import psutil
 import pytest
 
 from harness import recovery
@@ -143,6 +144,24 @@ def test_each_run_gets_a_fresh_process_where_that_is_asked_for(live: Live) -> No
     runs = [live.start("quick") for _ in range(3)]
 
     assert len({live.until(run, "completed").output["pid"] for run in runs}) == 3
+
+
+def test_many_runs_and_many_horses_leave_no_open_files_and_no_zombies_behind(live: Live) -> None:
+    worker = live.worker(RUNS_PER_HORSE=20)
+
+    def after(count: int) -> tuple[int, int]:
+        runs = [live.start("quick") for _ in range(count)]
+        for run in runs:
+            live.until(run, "completed", seconds=60)
+        wait_until(lambda: len(worker.children()) == 1)
+        return psutil.Process(worker.pid).num_fds(), psutil.Process(worker.pid).memory_info().rss
+
+    files, memory = after(25)
+    later_files, later_memory = after(100)
+
+    assert later_files <= files + 1
+    assert later_memory < memory + 10 * 2**20
+    assert {now(run).state for run in Run.objects.all()} == {"completed"}
 
 
 def test_rqworker_uses_the_same_worker_and_serializer(live: Live) -> None:
