@@ -12,13 +12,14 @@ from uuid import uuid4
 import pytest
 from django.db import OperationalError
 
-from harness import kin, worker, workers
-from harness.debts import Debts
-from harness.horse import Death, Horse
-from harness.horse_life import read_lease, write_lease
-from harness.ladder import Ladder, Rung, Why
+from harness import worker, workers
 from harness.leases import Lease
 from harness.models import Worker
+from harness.worker import kin
+from harness.worker.debts import Debts
+from harness.worker.horse import Death, Horse
+from harness.worker.horse_life import read_lease, write_lease
+from harness.worker.ladder import Ladder, Rung, Why
 from harness.workers import Standing
 
 LEASE = Lease(uuid4(), 3, uuid4(), "default", uuid4(), "drill", resuming=True)

@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
 from harness.conf import conf
-from harness.herd import Herd
+from harness.worker import HarnessWorker, connect
+from harness.worker.herd import Herd
 
 
 class Command(BaseCommand):
@@ -30,8 +31,6 @@ class Command(BaseCommand):
         self._work(queues, options["name"], options["burst"])
 
     def _work(self, queues: list[str], name: str, burst: bool) -> None:
-        from harness.worker import HarnessWorker, connect
-
         try:
             HarnessWorker(queues, name, connection=connect()).work(burst=burst)
         except ImproperlyConfigured as error:

@@ -30,12 +30,13 @@ from rq.timeouts import BaseDeathPenalty
 from rq.utils import now
 from rq.worker import WorkerStatus
 
-from harness import kin, workers
+from harness import workers
 from harness.agents import registry
 from harness.conf import conf
-from harness.ears import Ears
-from harness.keeper import Keeper
-from harness.wakeup import Wakeup
+from harness.worker import kin
+from harness.worker.ears import Ears
+from harness.worker.keeper import Keeper
+from harness.worker.wakeup import Wakeup
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class HarnessWorker(Worker):
         _current = self
         gc.freeze()
         self.log.setLevel(logging.getLogger("rq").getEffectiveLevel())  # RQ sets its own when it is imported
-        self.birth_date = now()  # type: ignore[assignment]
+        self.birth_date = now()
         log.info("worker %s (%s) takes runs from %s", row.pk, row.name, ", ".join(self.queue_names()))
         self.keeper.saddle()
 
@@ -236,7 +237,7 @@ class HarnessWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         self._tell_redis(super().run_maintenance_tasks)
-        self.last_cleaned_at = now()
+        self.last_cleaned_at = now()  # type: ignore[assignment]
 
     def _tell_redis(self, tell: Callable[[], None]) -> None:
         try:

@@ -18,10 +18,11 @@ from uuid import UUID
 import psutil
 from django.db import DatabaseError, InterfaceError, connection, connections
 
-from harness import kin, runner, transitions
+from harness import runner, transitions
 from harness.errors import Interrupted, RunCancelled, RunOverdue
 from harness.interrupts import Interrupts
 from harness.leases import Lease
+from harness.worker import kin
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from uuid import UUID
 
 from django.db import connections
 
-from harness import horse_life, kin
 from harness.conf import conf
 from harness.leases import Lease
+from harness.worker import horse_life, kin
 
 log = logging.getLogger(__name__)
 

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from functools import partial
 from time import monotonic, sleep
 from types import FrameType
 
+from harness.worker import kin
+
 log = logging.getLogger(__name__)
 
-LEASH = Path(__file__).with_name("leash.py")
 LOOK_SECONDS = 0.2
 RESTART_SECONDS = 1.0
 
@@ -50,8 +51,8 @@ class Herd:
         """In a process group of its own, so that a terminal's Ctrl-C reaches it once, through us."""
         name = [f"--name={self.name}-{number}"] if self.name else []
         manage = [sys.executable, sys.argv[0], "work", "--queues", ",".join(self.queues), *name]
-        leashed = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *manage]
-        return subprocess.Popen([*leashed, *(["--burst"] if self.burst else [])], process_group=0)
+        command = [*manage, *(["--burst"] if self.burst else [])]
+        return subprocess.Popen(command, process_group=0, preexec_fn=partial(kin.die_with, os.getpid()))
 
     def _ended(self, number: int, status: int) -> None:
         if self.burst or self.stopping:

@@ -14,18 +14,19 @@ from multiprocessing.connection import wait
 from time import monotonic
 from uuid import UUID
 
-from harness import dispatch, kin, recovery, transitions, workers
+from harness import dispatch, recovery, transitions, workers
 from harness.conf import conf
-from harness.debts import Debts
-from harness.ears import Ears
 from harness.errors import LeaseLost
-from harness.horse import Death, Horse
-from harness.horse_life import DATABASE_LOST
-from harness.ladder import Ladder, Why
 from harness.leases import Lease
 from harness.models import Run
 from harness.transitions import Held, Outcome
-from harness.wakeup import Wakeup
+from harness.worker import kin
+from harness.worker.debts import Debts
+from harness.worker.ears import Ears
+from harness.worker.horse import Death, Horse
+from harness.worker.horse_life import DATABASE_LOST
+from harness.worker.ladder import Ladder, Why
+from harness.worker.wakeup import Wakeup
 from harness.workers import Standing
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from time import monotonic
 from typing import Any
 
 from harness.conf import conf
-from harness.horse import Death, Horse
 from harness.leases import Lease
+from harness.worker.horse import Death, Horse
 
 log = logging.getLogger(__name__)
 
