@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import redis_server
+from harness.stack import redis_server
 
 ROOT = Path(__file__).resolve().parent.parent
 JOB_OF_RQ = "bench.worker_throughput.claim_and_run"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
-from harness.static_files import collect_if_changed
+from harness.stack.static_files import collect_if_changed
 from tests.infra.browser import Complaints
 from tests.infra.service import wait_until
 from tests.infra.stack import LiveStack

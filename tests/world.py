@@ -90,5 +90,3 @@ def event(run: Run | Lease, type: str) -> Event:
     found = Event.objects.filter(run_id=run_id, type=type).order_by("-seq").first()
     assert found is not None, f"no {type} in {story(run)}"
     return found
-
-

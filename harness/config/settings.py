@@ -7,9 +7,10 @@ from zoneinfo import available_timezones
 import dj_database_url
 from csp.constants import NONE, SELF
 
-from harness import conf, redis_server
+from harness import conf
 from harness.config import env
 from harness.logs import without_password
+from harness.stack import redis_server
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = env.path("HARNESS_DATA_DIR", BASE_DIR / ".data")

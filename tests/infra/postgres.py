@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from harness.processes import LEASH
+from harness.stack.processes import LEASH
 from tests.infra.service import wait_until
 
 PORT = 54329  # only names the socket file: the server listens on no address

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from redis import Redis, RedisError
 
-from harness import redis_server
+from harness.stack import redis_server
 from tests.infra.service import Service, wait_until
 
 

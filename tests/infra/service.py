@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import psutil
 
-from harness.processes import LEASH
+from harness.stack.processes import LEASH
 
 T = TypeVar("T")
 

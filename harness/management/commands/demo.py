@@ -15,7 +15,7 @@ from harness.management import samples
 from harness.management.base import JsonCommand
 from harness.management.runs import note_if_no_worker_is_alive, run_table
 from harness.models import Run
-from harness.up import Wanted
+from harness.stack.up import Wanted
 
 FOLDER = "demo"
 

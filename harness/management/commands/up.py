@@ -2,9 +2,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from harness.preflight import CannotStart
-from harness.redis_server import NoRedisServer
-from harness.up import up
+from harness.stack.preflight import CannotStart
+from harness.stack.redis_server import NoRedisServer
+from harness.stack.up import up
 
 
 class Command(BaseCommand):

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 from circus import get_arbiter
 
-from harness.output import Prefixed
+from harness.stack.output import Prefixed
 
 logger = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from django.core.management import call_command
 from django.db import OperationalError, connections
 from redis import Redis, RedisError
 
-from harness import redis_server
 from harness.conf import conf
 from harness.logs import without_password
-from harness.preflight import CannotStart, only_one, require_free_port
-from harness.processes import ProcessGroup, Program
-from harness.static_files import collect_if_changed
+from harness.stack import redis_server
+from harness.stack.preflight import CannotStart, only_one, require_free_port
+from harness.stack.processes import ProcessGroup, Program
+from harness.stack.static_files import collect_if_changed
 
 ADMIN = "admin"
 WEB_MUST_ANSWER_SECONDS = 90
