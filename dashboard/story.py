@@ -26,8 +26,11 @@ class Entry:
 
 
 def tell(life: Sequence[Event], steps: Sequence[Step]) -> list[Entry]:
-    """Both in the order of their happening; steps of one name that went well in a row are one sentence."""
-    rows: list[Event | Step] = [*_heard(life), *steps]
+    """Both in the order of their happening; steps of one name that went well in a row are one sentence.
+
+    A step that a person refused never began: the decision tells of it.
+    """
+    rows: list[Event | Step] = [*_heard(life), *(step for step in steps if step.executions)]
     happened = sorted(rows, key=_moment)
     return [_entry(list(group)) for _, group in groupby(happened, key=_alike)]
 

@@ -41,6 +41,7 @@ def draw(
     run: Run, life: Sequence[Event], steps: Sequence[Step], approvals: Sequence[Approval], now: datetime
 ) -> Timeline:
     """The picture of a run from its events (in order), steps and approvals; `now` ends what still goes on."""
+    steps = [step for step in steps if step.executions]
     end = run.finished_at or now
     scale = Scale(run.created_at, end, [(step.started_at, step.finished_at or end) for step in steps])
     lanes = [_states(scale, life, end), _approvals(scale, approvals, end), *_steps(scale, steps, end)]

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from harness.clock import Now
 from harness.models.base import Identified
-from harness.states import StepKind, StepStatus
+from harness.states import ApprovalStatus, StepKind, StepStatus
 
 
 class StepQuerySet(models.QuerySet["Step"]):
@@ -68,3 +68,8 @@ class Step(Identified):
 
     def __str__(self) -> str:
         return f"{self.key} ({self.status})"
+
+    @property
+    def outcome(self) -> str:
+        """Its status, or "rejected" where a person refused it before it began."""
+        return ApprovalStatus.REJECTED if self.executions == 0 else self.status

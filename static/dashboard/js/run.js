@@ -4,7 +4,8 @@
     const found = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!found) return;
     for (let panel = found.closest("details"); panel; panel = panel.parentElement.closest("details")) panel.open = true;
-    found.scrollIntoView({ block: "start" });
+    if (found.hasAttribute("popover")) found.showPopover();
+    else found.scrollIntoView({ block: "start" });
   }
 
   document.addEventListener("click", async (event) => {
