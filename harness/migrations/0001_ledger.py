@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,394 +17,972 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.UUIDField(default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('agent', models.CharField(max_length=200)),
-                ('title', models.CharField(blank=True, max_length=200)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('claimed', 'Claimed'), ('running', 'Running'), ('waiting_for_approval', 'Waiting for approval'), ('resuming', 'Resuming'), ('cancelling', 'Cancelling'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=32)),
-                ('state_since', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('epoch', models.PositiveIntegerField(default=0, help_text='Fencing token: rises with every claim and take-over.')),
-                ('attempt', models.PositiveIntegerField(default=0, help_text='How often a worker has claimed it.')),
-                ('crashes', models.PositiveIntegerField(default=0)),
-                ('priority', models.SmallIntegerField(default=0, help_text='Higher goes first.')),
-                ('queue_key', models.CharField(default='default', max_length=100)),
-                ('output', models.JSONField(blank=True, null=True)),
-                ('error', models.TextField(blank=True, help_text='What went wrong, with the traceback where there is one.')),
-                ('reason', models.CharField(blank=True, help_text='Why it ended or stands where it does, in a line.', max_length=500)),
-                ('tokens_in', models.PositiveBigIntegerField(default=0)),
-                ('tokens_out', models.PositiveBigIntegerField(default=0)),
-                ('cost', models.DecimalField(decimal_places=6, default=0, help_text='US dollars.', max_digits=14)),
-                ('event_seq', models.PositiveIntegerField(default=0, help_text='Sequence number of its last event.')),
-                ('created_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('claimed_at', models.DateTimeField(blank=True, help_text='First claim.', null=True)),
-                ('started_at', models.DateTimeField(blank=True, help_text='First start of the agent.', null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('updated_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('forked_from', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='forks', to='harness.run')),
-                ('retry_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='retries', to='harness.run')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("agent", models.CharField(max_length=200)),
+                ("title", models.CharField(blank=True, max_length=200)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("claimed", "Claimed"),
+                            ("running", "Running"),
+                            ("waiting_for_approval", "Waiting for approval"),
+                            ("resuming", "Resuming"),
+                            ("cancelling", "Cancelling"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=32,
+                    ),
+                ),
+                ("state_since", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                (
+                    "epoch",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Fencing token: rises with every claim and take-over."
+                    ),
+                ),
+                ("attempt", models.PositiveIntegerField(default=0, help_text="How often a worker has claimed it.")),
+                ("crashes", models.PositiveIntegerField(default=0)),
+                ("priority", models.SmallIntegerField(default=0, help_text="Higher goes first.")),
+                ("queue_key", models.CharField(default="default", max_length=100)),
+                ("output", models.JSONField(blank=True, null=True)),
+                (
+                    "error",
+                    models.TextField(blank=True, help_text="What went wrong, with the traceback where there is one."),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True, help_text="Why it ended or stands where it does, in a line.", max_length=500
+                    ),
+                ),
+                ("tokens_in", models.PositiveBigIntegerField(default=0)),
+                ("tokens_out", models.PositiveBigIntegerField(default=0)),
+                ("cost", models.DecimalField(decimal_places=6, default=0, help_text="US dollars.", max_digits=14)),
+                ("event_seq", models.PositiveIntegerField(default=0, help_text="Sequence number of its last event.")),
+                ("created_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                ("claimed_at", models.DateTimeField(blank=True, help_text="First claim.", null=True)),
+                ("started_at", models.DateTimeField(blank=True, help_text="First start of the agent.", null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("updated_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "forked_from",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="forks",
+                        to="harness.run",
+                    ),
+                ),
+                (
+                    "retry_of",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="retries",
+                        to="harness.run",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_run',
-                'permissions': [('start_run', 'Can start a run'), ('cancel_run', 'Can cancel a run'), ('force_cancel_run', 'Can kill a run at once'), ('retry_run', 'Can retry or fork a run'), ('view_payload', 'Can see inputs, outputs and arguments')],
+                "db_table": "harness_run",
+                "permissions": [
+                    ("start_run", "Can start a run"),
+                    ("cancel_run", "Can cancel a run"),
+                    ("force_cancel_run", "Can kill a run at once"),
+                    ("retry_run", "Can retry or fork a run"),
+                    ("view_payload", "Can see inputs, outputs and arguments"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Queue',
+            name="Queue",
             fields=[
-                ('key', models.CharField(max_length=100, primary_key=True, serialize=False)),
-                ('max_concurrent_runs', models.PositiveIntegerField(blank=True, help_text='Empty: no limit.', null=True)),
-                ('paused_at', models.DateTimeField(blank=True, null=True)),
-                ('paused_until', models.DateTimeField(blank=True, help_text='Empty: until someone resumes it.', null=True)),
-                ('paused_reason', models.CharField(blank=True, max_length=500)),
-                ('created_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('paused_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("key", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                (
+                    "max_concurrent_runs",
+                    models.PositiveIntegerField(blank=True, help_text="Empty: no limit.", null=True),
+                ),
+                ("paused_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "paused_until",
+                    models.DateTimeField(blank=True, help_text="Empty: until someone resumes it.", null=True),
+                ),
+                ("paused_reason", models.CharField(blank=True, max_length=500)),
+                ("created_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                (
+                    "paused_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_queue',
-                'permissions': [('pause_queue', 'Can pause queues and set their limits')],
+                "db_table": "harness_queue",
+                "permissions": [("pause_queue", "Can pause queues and set their limits")],
             },
         ),
         migrations.CreateModel(
-            name='RecoveryIntent',
+            name="RecoveryIntent",
             fields=[
-                ('run', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='recovery_intent', serialize=False, to='harness.run')),
-                ('kind', models.CharField(choices=[('approval', 'Every approval was decided'), ('recovery', 'A person said what became of a lost step'), ('interrupted-resume', 'A resume was cut off and is taken up again')], max_length=32)),
-                ('payload', models.JSONField(blank=True, default=dict)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                (
+                    "run",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="recovery_intent",
+                        serialize=False,
+                        to="harness.run",
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("approval", "Every approval was decided"),
+                            ("recovery", "A person said what became of a lost step"),
+                            ("interrupted-resume", "A resume was cut off and is taken up again"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                ("payload", models.JSONField(blank=True, default=dict)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
             ],
             options={
-                'db_table': 'harness_recovery_intent',
+                "db_table": "harness_recovery_intent",
             },
         ),
         migrations.CreateModel(
-            name='RunRequest',
+            name="RunRequest",
             fields=[
-                ('run', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='request', serialize=False, to='harness.run')),
-                ('input', models.JSONField(blank=True, null=True)),
-                ('invocation', models.JSONField(blank=True, help_text='Context, state and files of the call.', null=True)),
-                ('cleared_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "run",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="request",
+                        serialize=False,
+                        to="harness.run",
+                    ),
+                ),
+                ("input", models.JSONField(blank=True, null=True)),
+                (
+                    "invocation",
+                    models.JSONField(blank=True, help_text="Context, state and files of the call.", null=True),
+                ),
+                ("cleared_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'db_table': 'harness_run_request',
+                "db_table": "harness_run_request",
             },
         ),
         migrations.CreateModel(
-            name='Thread',
+            name="Thread",
             fields=[
-                ('id', models.UUIDField(default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('agent', models.CharField(blank=True, db_index=True, max_length=200)),
-                ('title', models.CharField(blank=True, max_length=200)),
-                ('status', models.CharField(choices=[('idle', 'Idle'), ('queued', 'Queued'), ('claimed', 'Claimed'), ('running', 'Running'), ('waiting_for_approval', 'Waiting for approval'), ('resuming', 'Resuming'), ('cancelling', 'Cancelling'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='idle', max_length=32)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('updated_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("agent", models.CharField(blank=True, db_index=True, max_length=200)),
+                ("title", models.CharField(blank=True, max_length=200)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("idle", "Idle"),
+                            ("queued", "Queued"),
+                            ("claimed", "Claimed"),
+                            ("running", "Running"),
+                            ("waiting_for_approval", "Waiting for approval"),
+                            ("resuming", "Resuming"),
+                            ("cancelling", "Cancelling"),
+                            ("completed", "Completed"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="idle",
+                        max_length=32,
+                    ),
+                ),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                ("updated_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_thread',
+                "db_table": "harness_thread",
             },
         ),
         migrations.AddField(
-            model_name='run',
-            name='thread',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='harness.thread'),
+            model_name="run",
+            name="thread",
+            field=models.ForeignKey(
+                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="runs", to="harness.thread"
+            ),
         ),
         migrations.CreateModel(
-            name='ThreadMessage',
+            name="ThreadMessage",
             fields=[
-                ('id', models.UUIDField(default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('role', models.CharField(choices=[('user', 'User'), ('assistant', 'Agent'), ('system', 'System')], max_length=16)),
-                ('content', models.JSONField()),
-                ('created_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='harness.run')),
-                ('thread', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='harness.thread')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("user", "User"), ("assistant", "Agent"), ("system", "System")], max_length=16
+                    ),
+                ),
+                ("content", models.JSONField()),
+                ("created_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="messages",
+                        to="harness.run",
+                    ),
+                ),
+                (
+                    "thread",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="messages",
+                        to="harness.thread",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_thread_message',
+                "db_table": "harness_thread_message",
             },
         ),
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('id', models.UUIDField(default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('worker', 'Worker'), ('supervisor', 'Supervisor')], default='worker', max_length=16)),
-                ('name', models.CharField(max_length=200)),
-                ('host', models.CharField(max_length=255)),
-                ('pid', models.PositiveIntegerField()),
-                ('version', models.CharField(max_length=50)),
-                ('queues', models.JSONField(default=list)),
-                ('horse_pid', models.PositiveIntegerField(blank=True, null=True)),
-                ('started_at', models.DateTimeField(db_default=harness.clock.Now())),
-                ('heartbeat_at', models.DateTimeField(db_default=harness.clock.Now())),
-                ('draining_at', models.DateTimeField(blank=True, help_text='Asked to finish what it holds and stop.', null=True)),
-                ('stopped_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("worker", "Worker"), ("supervisor", "Supervisor")], default="worker", max_length=16
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("host", models.CharField(max_length=255)),
+                ("pid", models.PositiveIntegerField()),
+                ("version", models.CharField(max_length=50)),
+                ("queues", models.JSONField(default=list)),
+                ("horse_pid", models.PositiveIntegerField(blank=True, null=True)),
+                ("started_at", models.DateTimeField(db_default=harness.clock.Now())),
+                ("heartbeat_at", models.DateTimeField(db_default=harness.clock.Now())),
+                (
+                    "draining_at",
+                    models.DateTimeField(blank=True, help_text="Asked to finish what it holds and stop.", null=True),
+                ),
+                ("stopped_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'db_table': 'harness_worker',
-                'permissions': [('drain_worker', 'Can drain workers')],
-                'indexes': [models.Index(models.F('kind'), models.F('heartbeat_at'), condition=models.Q(('stopped_at__isnull', True)), name='worker_running'), models.Index(models.F('started_at'), name='worker_recent')],
+                "db_table": "harness_worker",
+                "permissions": [("drain_worker", "Can drain workers")],
+                "indexes": [
+                    models.Index(
+                        models.F("kind"),
+                        models.F("heartbeat_at"),
+                        condition=models.Q(("stopped_at__isnull", True)),
+                        name="worker_running",
+                    ),
+                    models.Index(models.F("started_at"), name="worker_recent"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='OperatorAction',
+            name="OperatorAction",
             fields=[
-                ('id', models.UUIDField(default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('action', models.CharField(help_text='The verb: start_run, cancel_run, resolve_approval ...', max_length=64)),
-                ('by_name', models.CharField(blank=True, max_length=150)),
-                ('allowed', models.BooleanField(default=True, help_text='False: the attempt was refused.')),
-                ('object_type', models.CharField(max_length=32)),
-                ('object_id', models.CharField(max_length=100)),
-                ('run_id', models.UUIDField(blank=True, null=True)),
-                ('epoch', models.PositiveIntegerField(blank=True, null=True)),
-                ('reason', models.TextField(blank=True)),
-                ('origin', models.CharField(help_text='page, admin, command, api, system', max_length=32)),
-                ('address', models.GenericIPAddressField(blank=True, null=True)),
-                ('before', models.JSONField(blank=True, null=True)),
-                ('after', models.JSONField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "action",
+                    models.CharField(help_text="The verb: start_run, cancel_run, resolve_approval ...", max_length=64),
+                ),
+                ("by_name", models.CharField(blank=True, max_length=150)),
+                ("allowed", models.BooleanField(default=True, help_text="False: the attempt was refused.")),
+                ("object_type", models.CharField(max_length=32)),
+                ("object_id", models.CharField(max_length=100)),
+                ("run_id", models.UUIDField(blank=True, null=True)),
+                ("epoch", models.PositiveIntegerField(blank=True, null=True)),
+                ("reason", models.TextField(blank=True)),
+                ("origin", models.CharField(help_text="page, admin, command, api, system", max_length=32)),
+                ("address", models.GenericIPAddressField(blank=True, null=True)),
+                ("before", models.JSONField(blank=True, null=True)),
+                ("after", models.JSONField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_operator_action',
-                'indexes': [models.Index(models.F('created_at'), models.F('id'), name='action_recent'), models.Index(models.F('run_id'), models.F('id'), name='action_of_run')],
+                "db_table": "harness_operator_action",
+                "indexes": [
+                    models.Index(models.F("created_at"), models.F("id"), name="action_recent"),
+                    models.Index(models.F("run_id"), models.F("id"), name="action_of_run"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='RunControl',
+            name="RunControl",
             fields=[
-                ('run', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='control', serialize=False, to='harness.run')),
-                ('cancel_requested', models.BooleanField(default=False)),
-                ('cancel_reason', models.CharField(blank=True, max_length=500)),
-                ('cancel_by_name', models.CharField(blank=True, max_length=150)),
-                ('cancel_at', models.DateTimeField(blank=True, null=True)),
-                ('cancel_origin', models.CharField(blank=True, help_text='page, command, api, system ...', max_length=32)),
-                ('cancel_force', models.BooleanField(default=False, help_text='Kill at once instead of asking first.')),
-                ('told_at', models.DateTimeField(blank=True, help_text='When the worker was seen to know of the cancel.', null=True)),
-                ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
-                ('progress_at', models.DateTimeField(blank=True, null=True)),
-                ('progress', models.JSONField(blank=True, help_text='{"done": n, "total": n or null, "message": text}', null=True)),
-                ('horse_pid', models.PositiveIntegerField(blank=True, null=True)),
-                ('deadline', models.DateTimeField(blank=True, help_text='The run is ended as failed when this passes.', null=True)),
-                ('receipt', models.JSONField(blank=True, help_text='How a cancelled or killed run really ended.', null=True)),
-                ('cancel_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('worker', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='harness.worker')),
+                (
+                    "run",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="control",
+                        serialize=False,
+                        to="harness.run",
+                    ),
+                ),
+                ("cancel_requested", models.BooleanField(default=False)),
+                ("cancel_reason", models.CharField(blank=True, max_length=500)),
+                ("cancel_by_name", models.CharField(blank=True, max_length=150)),
+                ("cancel_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "cancel_origin",
+                    models.CharField(blank=True, help_text="page, command, api, system ...", max_length=32),
+                ),
+                ("cancel_force", models.BooleanField(default=False, help_text="Kill at once instead of asking first.")),
+                (
+                    "told_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When the worker was seen to know of the cancel.", null=True
+                    ),
+                ),
+                ("heartbeat_at", models.DateTimeField(blank=True, null=True)),
+                ("progress_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "progress",
+                    models.JSONField(
+                        blank=True, help_text='{"done": n, "total": n or null, "message": text}', null=True
+                    ),
+                ),
+                ("horse_pid", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "deadline",
+                    models.DateTimeField(
+                        blank=True, help_text="The run is ended as failed when this passes.", null=True
+                    ),
+                ),
+                (
+                    "receipt",
+                    models.JSONField(blank=True, help_text="How a cancelled or killed run really ended.", null=True),
+                ),
+                (
+                    "cancel_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "worker",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="harness.worker",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_run_control',
+                "db_table": "harness_run_control",
             },
         ),
         migrations.CreateModel(
-            name='RunQueue',
+            name="RunQueue",
             fields=[
-                ('run', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='queue_row', serialize=False, to='harness.run')),
-                ('queue_key', models.CharField(max_length=100)),
-                ('priority', models.SmallIntegerField(default=0)),
-                ('available_at', models.DateTimeField()),
-                ('claimed_at', models.DateTimeField(blank=True, null=True)),
-                ('lease_expires_at', models.DateTimeField(blank=True, null=True)),
-                ('claim_epoch', models.PositiveIntegerField(blank=True, null=True)),
-                ('claimed_by', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='claims', to='harness.worker')),
+                (
+                    "run",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="queue_row",
+                        serialize=False,
+                        to="harness.run",
+                    ),
+                ),
+                ("queue_key", models.CharField(max_length=100)),
+                ("priority", models.SmallIntegerField(default=0)),
+                ("available_at", models.DateTimeField()),
+                ("claimed_at", models.DateTimeField(blank=True, null=True)),
+                ("lease_expires_at", models.DateTimeField(blank=True, null=True)),
+                ("claim_epoch", models.PositiveIntegerField(blank=True, null=True)),
+                (
+                    "claimed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="claims",
+                        to="harness.worker",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_run_queue',
+                "db_table": "harness_run_queue",
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.UUIDField(default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.PositiveIntegerField()),
-                ('type', models.CharField(max_length=100)),
-                ('payload', models.JSONField(default=dict)),
-                ('actor', models.CharField(blank=True, help_text='Who: a user, worker:<id>, supervisor, agent.', max_length=200)),
-                ('epoch', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='harness.run')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("seq", models.PositiveIntegerField()),
+                ("type", models.CharField(max_length=100)),
+                ("payload", models.JSONField(default=dict)),
+                (
+                    "actor",
+                    models.CharField(
+                        blank=True, help_text="Who: a user, worker:<id>, supervisor, agent.", max_length=200
+                    ),
+                ),
+                ("epoch", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="harness.run",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_event',
-                'ordering': ['run', 'seq'],
-                'indexes': [models.Index(models.F('created_at'), name='event_recent')],
-                'constraints': [models.UniqueConstraint(fields=('run', 'seq'), name='event_seq_once')],
+                "db_table": "harness_event",
+                "ordering": ["run", "seq"],
+                "indexes": [models.Index(models.F("created_at"), name="event_recent")],
+                "constraints": [models.UniqueConstraint(fields=("run", "seq"), name="event_seq_once")],
             },
         ),
         migrations.CreateModel(
-            name='Artifact',
+            name="Artifact",
             fields=[
-                ('id', models.UUIDField(default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(help_text='As the agent named it; shown, never used as a path.', max_length=255)),
-                ('content_type', models.CharField(max_length=100)),
-                ('size', models.PositiveBigIntegerField(help_text='Bytes.')),
-                ('sha256', models.CharField(max_length=64)),
-                ('file', models.FileField(max_length=200, upload_to=harness.models.artifact.stored_name)),
-                ('step_key', models.CharField(blank=True, max_length=250)),
-                ('epoch', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='artifacts', to='harness.run')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(help_text="As the agent named it; shown, never used as a path.", max_length=255),
+                ),
+                ("content_type", models.CharField(max_length=100)),
+                ("size", models.PositiveBigIntegerField(help_text="Bytes.")),
+                ("sha256", models.CharField(max_length=64)),
+                ("file", models.FileField(max_length=200, upload_to=harness.models.artifact.stored_name)),
+                ("step_key", models.CharField(blank=True, max_length=250)),
+                ("epoch", models.PositiveIntegerField()),
+                ("created_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="artifacts",
+                        to="harness.run",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_artifact',
-                'indexes': [models.Index(models.F('run'), models.F('id'), name='artifact_of_run')],
+                "db_table": "harness_artifact",
+                "indexes": [models.Index(models.F("run"), models.F("id"), name="artifact_of_run")],
             },
         ),
         migrations.CreateModel(
-            name='Approval',
+            name="Approval",
             fields=[
-                ('id', models.UUIDField(default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('step_key', models.CharField(help_text='The step that waits for it.', max_length=250)),
-                ('kind', models.CharField(choices=[('tool', 'Tool call'), ('confirm', 'Confirmation'), ('question', 'Question'), ('recovery', 'Recovery')], default='tool', max_length=16)),
-                ('tool', models.CharField(max_length=200)),
-                ('summary', models.TextField(blank=True, help_text='The question, or what the tool does, in words.')),
-                ('args', models.JSONField(default=dict)),
-                ('digest', models.CharField(help_text='SHA-256 of tool and args as shown, canonical JSON.', max_length=64)),
-                ('args_schema', models.JSONField(blank=True, help_text='JSON Schema of what may be answered or edited.', null=True)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('expired', 'Expired')], default='pending', max_length=16)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('on_expiry', models.CharField(default='reject', help_text='reject, approve or cancel', max_length=16)),
-                ('decision', models.CharField(blank=True, choices=[('approve', 'Approve'), ('edit', 'Edit'), ('reject', 'Reject'), ('cancel', 'Cancelled with its run'), ('expire', 'Deadline passed')], max_length=16)),
-                ('decided_by_name', models.CharField(blank=True, max_length=150)),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('reason', models.TextField(blank=True)),
-                ('edited_args', models.JSONField(blank=True, null=True)),
-                ('approved_digest', models.CharField(blank=True, help_text='Digest of what may now be executed.', max_length=64)),
-                ('consumed_at', models.DateTimeField(blank=True, help_text='When its one execution started.', null=True)),
-                ('epoch', models.PositiveIntegerField(help_text='Epoch of the claim that asked.')),
-                ('created_at', models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
-                ('assignee', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='approvals', to='harness.run')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("step_key", models.CharField(help_text="The step that waits for it.", max_length=250)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("tool", "Tool call"),
+                            ("confirm", "Confirmation"),
+                            ("question", "Question"),
+                            ("recovery", "Recovery"),
+                        ],
+                        default="tool",
+                        max_length=16,
+                    ),
+                ),
+                ("tool", models.CharField(max_length=200)),
+                ("summary", models.TextField(blank=True, help_text="The question, or what the tool does, in words.")),
+                ("args", models.JSONField(default=dict)),
+                (
+                    "digest",
+                    models.CharField(help_text="SHA-256 of tool and args as shown, canonical JSON.", max_length=64),
+                ),
+                (
+                    "args_schema",
+                    models.JSONField(blank=True, help_text="JSON Schema of what may be answered or edited.", null=True),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("approved", "Approved"),
+                            ("rejected", "Rejected"),
+                            ("expired", "Expired"),
+                        ],
+                        default="pending",
+                        max_length=16,
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("on_expiry", models.CharField(default="reject", help_text="reject, approve or cancel", max_length=16)),
+                (
+                    "decision",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("approve", "Approve"),
+                            ("edit", "Edit"),
+                            ("reject", "Reject"),
+                            ("cancel", "Cancelled with its run"),
+                            ("expire", "Deadline passed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("decided_by_name", models.CharField(blank=True, max_length=150)),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                ("reason", models.TextField(blank=True)),
+                ("edited_args", models.JSONField(blank=True, null=True)),
+                (
+                    "approved_digest",
+                    models.CharField(blank=True, help_text="Digest of what may now be executed.", max_length=64),
+                ),
+                (
+                    "consumed_at",
+                    models.DateTimeField(blank=True, help_text="When its one execution started.", null=True),
+                ),
+                ("epoch", models.PositiveIntegerField(help_text="Epoch of the claim that asked.")),
+                ("created_at", models.DateTimeField(db_default=harness.clock.Now(), editable=False)),
+                (
+                    "assignee",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="approvals",
+                        to="harness.run",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_approval',
-                'permissions': [('resolve_approval', 'Can decide approvals')],
-                'indexes': [models.Index(models.F('run'), models.F('id'), name='approval_of_run'), models.Index(models.F('expires_at'), models.F('id'), condition=models.Q(('status', 'pending')), name='approval_inbox'), models.Index(models.F('status'), models.F('id'), name='approval_by_status'), models.Index(models.F('tool'), models.F('status'), models.F('id'), name='approval_by_tool')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'approved', 'rejected', 'expired'])), name='approval_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('decision', ''), ('status', 'pending')), models.Q(models.Q(('status', 'pending'), _negated=True), ('decided_at__isnull', False), models.Q(('decision', ''), _negated=True)), _connector='OR'), name='approval_decided_exactly_when_not_pending'), models.UniqueConstraint(condition=models.Q(('status', 'pending')), fields=('run', 'step_key'), name='approval_one_pending_per_step')],
+                "db_table": "harness_approval",
+                "permissions": [("resolve_approval", "Can decide approvals")],
+                "indexes": [
+                    models.Index(models.F("run"), models.F("id"), name="approval_of_run"),
+                    models.Index(
+                        models.F("expires_at"),
+                        models.F("id"),
+                        condition=models.Q(("status", "pending")),
+                        name="approval_inbox",
+                    ),
+                    models.Index(models.F("status"), models.F("id"), name="approval_by_status"),
+                    models.Index(models.F("tool"), models.F("status"), models.F("id"), name="approval_by_tool"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["pending", "approved", "rejected", "expired"])),
+                        name="approval_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("decided_at__isnull", True), ("decision", ""), ("status", "pending")),
+                            models.Q(
+                                models.Q(("status", "pending"), _negated=True),
+                                ("decided_at__isnull", False),
+                                models.Q(("decision", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="approval_decided_exactly_when_not_pending",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("status", "pending")),
+                        fields=("run", "step_key"),
+                        name="approval_one_pending_per_step",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Step',
+            name="Step",
             fields=[
-                ('id', models.UUIDField(default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.PositiveIntegerField(help_text='Order of first start within the run, from 1.')),
-                ('key', models.CharField(help_text='name#n: the n-th step of that name in the run.', max_length=250)),
-                ('kind', models.CharField(choices=[('model', 'Model request'), ('tool', 'Tool call'), ('custom', 'Step')], max_length=16)),
-                ('name', models.CharField(max_length=200)),
-                ('args', models.JSONField(default=dict, help_text='What it is executed with (after an edit: the edited values).')),
-                ('args_digest', models.CharField(help_text='SHA-256 of what the agent asked for, canonical JSON.', max_length=64)),
-                ('retryable', models.BooleanField(default=False)),
-                ('status', models.CharField(choices=[('started', 'Started'), ('finished', 'Finished'), ('failed', 'Failed'), ('unknown', 'Outcome unknown')], default='started', max_length=16)),
-                ('result', models.JSONField(blank=True, null=True)),
-                ('error', models.JSONField(blank=True, help_text='{"type": name, "message": text}', null=True)),
-                ('epoch', models.PositiveIntegerField(help_text='Epoch of the claim that executed it last.')),
-                ('executions', models.PositiveIntegerField(default=1)),
-                ('idempotency_key', models.CharField(help_text='The same for every execution of this step.', max_length=64)),
-                ('tokens_in', models.PositiveBigIntegerField(default=0)),
-                ('tokens_out', models.PositiveBigIntegerField(default=0)),
-                ('cost', models.DecimalField(decimal_places=6, default=0, max_digits=14)),
-                ('started_at', models.DateTimeField(db_default=harness.clock.Now())),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='harness.run')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=harness.models.base.new_id, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("seq", models.PositiveIntegerField(help_text="Order of first start within the run, from 1.")),
+                ("key", models.CharField(help_text="name#n: the n-th step of that name in the run.", max_length=250)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("model", "Model request"), ("tool", "Tool call"), ("custom", "Step")], max_length=16
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "args",
+                    models.JSONField(
+                        default=dict, help_text="What it is executed with (after an edit: the edited values)."
+                    ),
+                ),
+                (
+                    "args_digest",
+                    models.CharField(help_text="SHA-256 of what the agent asked for, canonical JSON.", max_length=64),
+                ),
+                ("retryable", models.BooleanField(default=False)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("started", "Started"),
+                            ("finished", "Finished"),
+                            ("failed", "Failed"),
+                            ("unknown", "Outcome unknown"),
+                        ],
+                        default="started",
+                        max_length=16,
+                    ),
+                ),
+                ("result", models.JSONField(blank=True, null=True)),
+                ("error", models.JSONField(blank=True, help_text='{"type": name, "message": text}', null=True)),
+                ("epoch", models.PositiveIntegerField(help_text="Epoch of the claim that executed it last.")),
+                ("executions", models.PositiveIntegerField(default=1)),
+                (
+                    "idempotency_key",
+                    models.CharField(help_text="The same for every execution of this step.", max_length=64),
+                ),
+                ("tokens_in", models.PositiveBigIntegerField(default=0)),
+                ("tokens_out", models.PositiveBigIntegerField(default=0)),
+                ("cost", models.DecimalField(decimal_places=6, default=0, max_digits=14)),
+                ("started_at", models.DateTimeField(db_default=harness.clock.Now())),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="steps",
+                        to="harness.run",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'harness_step',
-                'ordering': ['run', 'seq'],
-                'indexes': [models.Index(models.F('run'), condition=models.Q(('status', 'started')), name='step_in_flight')],
-                'constraints': [models.UniqueConstraint(fields=('run', 'seq'), name='step_seq_once'), models.UniqueConstraint(fields=('run', 'key'), name='step_key_once'), models.CheckConstraint(condition=models.Q(('status__in', ['started', 'finished', 'failed', 'unknown'])), name='step_status_known'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('status', 'started')), models.Q(models.Q(('status', 'started'), _negated=True), ('finished_at__isnull', False)), _connector='OR'), name='step_finished_exactly_when_ended')],
+                "db_table": "harness_step",
+                "ordering": ["run", "seq"],
+                "indexes": [
+                    models.Index(models.F("run"), condition=models.Q(("status", "started")), name="step_in_flight")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("run", "seq"), name="step_seq_once"),
+                    models.UniqueConstraint(fields=("run", "key"), name="step_key_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["started", "finished", "failed", "unknown"])),
+                        name="step_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("finished_at__isnull", True), ("status", "started")),
+                            models.Q(models.Q(("status", "started"), _negated=True), ("finished_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="step_finished_exactly_when_ended",
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(models.F('updated_at'), models.F('id'), name='thread_recent'),
+            model_name="thread",
+            index=models.Index(models.F("updated_at"), models.F("id"), name="thread_recent"),
         ),
         migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(models.F('status'), models.F('updated_at'), models.F('id'), name='thread_by_status'),
+            model_name="thread",
+            index=models.Index(models.F("status"), models.F("updated_at"), models.F("id"), name="thread_by_status"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(models.F('created_at'), models.F('id'), name='run_recent'),
+            model_name="run",
+            index=models.Index(models.F("created_at"), models.F("id"), name="run_recent"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(models.F('state'), models.F('created_at'), models.F('id'), name='run_by_state'),
+            model_name="run",
+            index=models.Index(models.F("state"), models.F("created_at"), models.F("id"), name="run_by_state"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(models.F('agent'), models.F('created_at'), models.F('id'), name='run_by_agent'),
+            model_name="run",
+            index=models.Index(models.F("agent"), models.F("created_at"), models.F("id"), name="run_by_agent"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(models.F('queue_key'), models.F('created_at'), models.F('id'), name='run_by_queue'),
+            model_name="run",
+            index=models.Index(models.F("queue_key"), models.F("created_at"), models.F("id"), name="run_by_queue"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(models.F('thread'), models.F('created_at'), models.F('id'), name='run_of_thread'),
+            model_name="run",
+            index=models.Index(models.F("thread"), models.F("created_at"), models.F("id"), name="run_of_thread"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(models.F('updated_at'), models.F('id'), condition=models.Q(('state__in', ['cancelled', 'completed', 'failed']), _negated=True), name='run_stale'),
+            model_name="run",
+            index=models.Index(
+                models.F("updated_at"),
+                models.F("id"),
+                condition=models.Q(("state__in", ["cancelled", "completed", "failed"]), _negated=True),
+                name="run_stale",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(models.F('finished_at'), models.F('id'), condition=models.Q(('finished_at__isnull', False)), name='run_ended'),
+            model_name="run",
+            index=models.Index(
+                models.F("finished_at"),
+                models.F("id"),
+                condition=models.Q(("finished_at__isnull", False)),
+                name="run_ended",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'claimed', 'running', 'waiting_for_approval', 'resuming', 'cancelling', 'completed', 'failed', 'cancelled'])), name='run_state_known'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "queued",
+                            "claimed",
+                            "running",
+                            "waiting_for_approval",
+                            "resuming",
+                            "cancelling",
+                            "completed",
+                            "failed",
+                            "cancelled",
+                        ],
+                    )
+                ),
+                name="run_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ['cancelled', 'completed', 'failed'])), models.Q(models.Q(('state__in', ['cancelled', 'completed', 'failed']), _negated=True), ('finished_at__isnull', True)), _connector='OR'), name='run_finished_exactly_when_terminal'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("finished_at__isnull", False), ("state__in", ["cancelled", "completed", "failed"])),
+                    models.Q(
+                        models.Q(("state__in", ["cancelled", "completed", "failed"]), _negated=True),
+                        ("finished_at__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="run_finished_exactly_when_terminal",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('claimed_at__isnull', True), ('claimed_at__gte', models.F('created_at')), _connector='OR'), name='run_created_before_claimed'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("claimed_at__isnull", True), ("claimed_at__gte", models.F("created_at")), _connector="OR"
+                ),
+                name="run_created_before_claimed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('started_at__isnull', True), ('started_at__gte', models.F('claimed_at')), _connector='OR'), name='run_claimed_before_started'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("started_at__isnull", True), ("started_at__gte", models.F("claimed_at")), _connector="OR"
+                ),
+                name="run_claimed_before_started",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['cancelling', 'claimed', 'resuming', 'running', 'waiting_for_approval'])), fields=('thread',), name='run_one_busy_per_thread'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("state__in", ["cancelling", "claimed", "resuming", "running", "waiting_for_approval"])
+                ),
+                fields=("thread",),
+                name="run_one_busy_per_thread",
+            ),
         ),
         migrations.AddIndex(
-            model_name='threadmessage',
-            index=models.Index(models.F('thread'), models.F('id'), name='message_of_thread'),
+            model_name="threadmessage",
+            index=models.Index(models.F("thread"), models.F("id"), name="message_of_thread"),
         ),
         migrations.AddIndex(
-            model_name='runcontrol',
-            index=models.Index(models.F('cancel_at'), condition=models.Q(('cancel_requested', True)), name='control_cancels'),
+            model_name="runcontrol",
+            index=models.Index(
+                models.F("cancel_at"), condition=models.Q(("cancel_requested", True)), name="control_cancels"
+            ),
         ),
         migrations.AddIndex(
-            model_name='runcontrol',
-            index=models.Index(models.F('deadline'), condition=models.Q(('deadline__isnull', False)), name='control_deadlines'),
+            model_name="runcontrol",
+            index=models.Index(
+                models.F("deadline"), condition=models.Q(("deadline__isnull", False)), name="control_deadlines"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runcontrol',
-            constraint=models.CheckConstraint(condition=models.Q(('cancel_requested', False), ('cancel_at__isnull', False), _connector='OR'), name='control_cancel_has_a_time'),
+            model_name="runcontrol",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("cancel_requested", False), ("cancel_at__isnull", False), _connector="OR"),
+                name="control_cancel_has_a_time",
+            ),
         ),
         migrations.AddIndex(
-            model_name='runqueue',
-            index=models.Index(models.F('queue_key'), models.OrderBy(models.F('priority'), descending=True), models.F('available_at'), models.F('run_id'), condition=models.Q(('claimed_by__isnull', True)), name='queue_next'),
+            model_name="runqueue",
+            index=models.Index(
+                models.F("queue_key"),
+                models.OrderBy(models.F("priority"), descending=True),
+                models.F("available_at"),
+                models.F("run_id"),
+                condition=models.Q(("claimed_by__isnull", True)),
+                name="queue_next",
+            ),
         ),
         migrations.AddIndex(
-            model_name='runqueue',
-            index=models.Index(models.F('claimed_by'), condition=models.Q(('claimed_by__isnull', False)), name='queue_by_worker'),
+            model_name="runqueue",
+            index=models.Index(
+                models.F("claimed_by"), condition=models.Q(("claimed_by__isnull", False)), name="queue_by_worker"
+            ),
         ),
         migrations.AddIndex(
-            model_name='runqueue',
-            index=models.Index(models.F('lease_expires_at'), condition=models.Q(('claimed_by__isnull', False)), name='queue_leases'),
+            model_name="runqueue",
+            index=models.Index(
+                models.F("lease_expires_at"), condition=models.Q(("claimed_by__isnull", False)), name="queue_leases"
+            ),
         ),
         migrations.AddIndex(
-            model_name='runqueue',
-            index=models.Index(models.F('queue_key'), condition=models.Q(('claimed_by__isnull', False)), name='queue_holders'),
+            model_name="runqueue",
+            index=models.Index(
+                models.F("queue_key"), condition=models.Q(("claimed_by__isnull", False)), name="queue_holders"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runqueue',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('claim_epoch__isnull', True), ('claimed_at__isnull', True), ('claimed_by__isnull', True), ('lease_expires_at__isnull', True)), models.Q(('claim_epoch__isnull', False), ('claimed_at__isnull', False), ('claimed_by__isnull', False), ('lease_expires_at__isnull', False)), _connector='OR'), name='queue_claim_is_whole'),
+            model_name="runqueue",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("claim_epoch__isnull", True),
+                        ("claimed_at__isnull", True),
+                        ("claimed_by__isnull", True),
+                        ("lease_expires_at__isnull", True),
+                    ),
+                    models.Q(
+                        ("claim_epoch__isnull", False),
+                        ("claimed_at__isnull", False),
+                        ("claimed_by__isnull", False),
+                        ("lease_expires_at__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="queue_claim_is_whole",
+            ),
         ),
     ]

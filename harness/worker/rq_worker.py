@@ -23,7 +23,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq import Queue, Worker, worker_registration
-from rq.exceptions import DequeueTimeout
+from rq.exceptions import DequeueTimeout, InvalidJobOperation
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.timeouts import BaseDeathPenalty
@@ -142,17 +142,22 @@ class HarnessWorker(Worker):
     ) -> tuple[Job, Queue] | None:
         """The next ring, with beats in between. None: it drains, was idle too long, or nothing is due (burst)."""
         idle_since = monotonic()
-        if timeout is None or self.served_at < 0:
+        if timeout is None:
+            while any(self.keeper.work_next(name) for name in self.queue_names()):
+                continue
+        elif self.served_at < 0:
             self._look_into_ledger()
         while not self._done(idle_since, max_idle_time):
             try:
-                return self._pop(timeout)
-            except DequeueTimeout:
-                self.keeper.turn(0)
+                found = self._pop(timeout)
             except RedisError as error:
                 if timeout is None:
                     return None
                 self._without_redis(error)
+                continue
+            self._with_redis()
+            if found or timeout is None:
+                return found
         return None
 
     def _done(self, idle_since: float, max_idle_time: int | None) -> bool:
@@ -161,20 +166,27 @@ class HarnessWorker(Worker):
         return self._stop_requested or (max_idle_time is not None and monotonic() - idle_since >= max_idle_time)
 
     def _pop(self, timeout: float | None) -> tuple[Job, Queue] | None:
-        found: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
-            self._ordered_queues,
-            timeout,  # type: ignore[arg-type]
-            connection=self.connection,
-            job_class=self.job_class,
-            serializer=self.serializer,
-            death_penalty_class=self.death_penalty_class,
-        )
-        if self.redis_away:
-            self.redis_away = False
-            log.info("Redis is back")
+        try:
+            found: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
+                self._ordered_queues,
+                timeout,  # type: ignore[arg-type]
+                connection=self.connection,
+                job_class=self.job_class,
+                serializer=self.serializer,
+                death_penalty_class=self.death_penalty_class,
+            )
+        except DequeueTimeout:
+            return None
         if found:
             self.reorder_queues(reference_queue=found[1])
         return found
+
+    def _with_redis(self) -> None:
+        """After an outage: nobody could ring, so the ledger is looked at once more."""
+        if self.redis_away:
+            self.redis_away = False
+            log.info("Redis is back")
+            self._look_into_ledger()
 
     def _without_redis(self, error: RedisError) -> None:
         if not self.redis_away:
@@ -196,9 +208,9 @@ class HarnessWorker(Worker):
         try:
             execution = self.prepare_execution(job)
             self.perform_job(job, queue, execution)
-        except RedisError as error:
-            log.warning("Redis went away during a ring: %s", error)
-            self.served_at = float("-inf")
+        except (RedisError, InvalidJobOperation) as error:
+            log.warning("Redis went away or lost the ring that is answered: %s", error)
+            self.redis_away = True
         finally:
             self.executions.clear()
             self._state = WorkerStatus.IDLE

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.agents import registry
 from tests.faults.live import TIMINGS, Live
 from tests.infra.redis import RedisServer
 
@@ -31,3 +32,26 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     live = getattr(item, "funcargs", {}).get("live")
     if report.failed and live:
         report.sections.append(("what the workers logged", live.logged()[-20_000:]))
+
+
+def _declared_by_workers() -> list[registry.AgentSpec]:
+    known = {spec.name for spec in registry.all_agents()}
+    from tests.faults import worker_agents  # noqa: F401  (declares them)
+
+    declared = [spec for spec in registry.all_agents() if spec.name not in known]
+    for spec in declared:
+        registry.unregister(spec.name)
+    return declared
+
+
+SPECS = _declared_by_workers()
+
+
+@pytest.fixture(autouse=True)
+def agents_of_the_workers() -> Iterator[None]:
+    """What the workers under test know is known in the process of the test too, while it lasts."""
+    for spec in SPECS:
+        registry.register(spec)
+    yield
+    for spec in SPECS:
+        registry.unregister(spec.name)

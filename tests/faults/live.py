@@ -17,7 +17,6 @@ from django.db import connection
 
 from harness import control
 from harness.models import Run, Worker
-from tests.faults import worker_agents  # noqa: F401  (its agents are known in this process too)
 from tests.infra.redis import RedisServer
 from tests.infra.service import Service, wait_until
 from tests.infra.stack import MANAGE, ROOT, environment

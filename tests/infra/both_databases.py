@@ -105,6 +105,8 @@ def _count(session: pytest.Session, data: dict[str, Any]) -> None:
     hook = session.config.hook
     report: Any = hook.pytest_report_from_serializable(config=session.config, data=data)
     report.nodeid += " (PostgreSQL)"
+    if report.outcome == "skipped":
+        report.longrepr = tuple(report.longrepr)  # JSON has no tuples, and pytest's summary wants one
     if isinstance(report, pytest.TestReport):
         hook.pytest_runtest_logreport(report=report)
     else:
