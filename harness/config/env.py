@@ -56,8 +56,9 @@ def path(name: str, default: Path) -> Path:
 
 
 def paths(name: str) -> list[Path]:
-    """A list of existing folders, comma-separated."""
-    return [_folder(name, Path(word).expanduser()) for word in words(name, [])]
+    """A list of existing folders, separated by commas or as PATH is."""
+    listed = [part.strip() for word in words(name, []) for part in word.split(os.pathsep)]
+    return [_folder(name, Path(part).expanduser()) for part in listed if part]
 
 
 def url(name: str, default: str, *, schemes: set[str]) -> str:
