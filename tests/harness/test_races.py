@@ -1,40 +1,20 @@
 """What happens at the same instant: real threads with connections of their own, on a committed database."""
 
-import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection, connections
 
 from harness import approvals, control, journal, transitions
 from harness.errors import Conflict, LeaseLost, RunCancelled
 from harness.models import Approval, Event, OperatorAction, Run, RunQueue
 from harness.states import StepKind
 from harness.transitions import Outcome
+from tests.races import at_once
 from tests.world import again, ask, claim, expire, queued_run, running_run, user, waiting_run, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 40
-
-
-def at_once(*calls):
-    """Let all calls start at one instant, each in a thread with its own connection. Their results or exceptions."""
-    barrier = threading.Barrier(len(calls))
-
-    def run(call):
-        try:
-            connection.ensure_connection()
-            barrier.wait()
-            return call()
-        except BaseException as error:
-            return error
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 def test_eight_workers_claim_each_run_once_and_in_order_of_priority():

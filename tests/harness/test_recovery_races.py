@@ -1,37 +1,17 @@
 """Supervisors and workers at the same instant: real threads, each with a connection of its own."""
 
-import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection, connections
 
 from harness import recovery, transitions
 from harness.errors import LeaseLost
 from harness.models import Event, Run, RunQueue
 from harness.transitions import Outcome
+from tests.races import at_once
 from tests.world import again, cancelling_run, expire, queued_run, running_run, worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def at_once(*calls):
-    """Let all calls start at one instant. Their results, or what they raised."""
-    barrier = threading.Barrier(len(calls))
-
-    def run(call):
-        try:
-            connection.ensure_connection()
-            barrier.wait()
-            return call()
-        except BaseException as error:
-            return error
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
 
 
 def lost_runs(count):
