@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.conftest import DATABASE
 from tests.infra.browser import Complaints
 from tests.infra.stack import LiveStack
 
@@ -157,7 +158,7 @@ def test_without_scripts_one_can_sign_in_and_decide(shared_stack: LiveStack, bro
     context.close()
 
 
-def test_the_server_ends_at_once_although_pages_are_open(
+def test_the_server_ends_by_itself_although_pages_are_open(
     stack: LiveStack, sign_in: SignIn, complaints: Complaints
 ) -> None:
     complaints.allow("ERR_|answer 5|EventSource|Failed to fetch")
@@ -165,12 +166,12 @@ def test_the_server_ends_at_once_although_pages_are_open(
     page = sign_in(stack)
     page.wait_for_function("document.documentElement.dataset.jsLive === 'on'")
 
-    began = time.monotonic()
     web.stop()
 
-    assert time.monotonic() - began < 1.9  # uvicorn would wait 2 s for an open stream
+    assert "graceful shutdown exceeded" not in web.log()  # what uvicorn says when it gives up on an open stream
 
 
+@pytest.mark.skipif(DATABASE != "sqlite", reason="the markup is the same on both databases")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_no_page_has_a_fault_that_axe_finds(
