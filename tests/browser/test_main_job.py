@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,7 @@ def test_one_deletion_is_approved_another_edited_and_a_third_rejected(
     page = sign_in(shared_stack)
     page.goto(f"{shared_stack.url}/runs/start/")
     page.select_option("#id_agent", "disk-janitor")
+    expect(page.locator("#id_input")).to_have_value(re.compile("older_than_days"))  # its example
     page.fill("#id_input", json.dumps({"folder": str(folder), "older_than_days": 30, "dry_run": False}))
     page.get_by_role("button", name="Start the run").click()
     expect(page.locator("#run-head .badge").first).to_have_text("Waiting for approval", timeout=30_000)

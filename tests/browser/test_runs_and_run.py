@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import DATABASE
 from tests.infra.browser import Complaints
@@ -44,6 +44,21 @@ def test_a_run_is_started_watched_and_cancelled_in_the_browser(
     expect(page.locator("#run-head .badge").first).to_have_text("Cancelled")
     expect(page.locator(".receipt")).to_contain_text("took too long")
     expect(page.locator(".receipt")).to_contain_text("How it stopped")
+
+
+def test_what_is_typed_while_an_example_is_on_its_way_stays(shared_stack: LiveStack, sign_in: SignIn) -> None:
+    page = sign_in(shared_stack)
+    page.goto(f"{shared_stack.url}/runs/start/")
+    held: list[Route] = []
+    page.route("**/runs/start/agent/", lambda route: held.append(route))
+    page.select_option("#id_agent", "drill")
+    page.wait_for_timeout(300)
+    page.fill("#id_input", '{"mode": "fail"}')
+
+    held[0].continue_()
+
+    expect(page.locator("#start-agent")).to_contain_text("Misbehaves on request")
+    expect(page.locator("#id_input")).to_have_value('{"mode": "fail"}')
 
 
 def test_ticked_rows_do_not_move_while_updates_arrive(shared_stack: LiveStack, sign_in: SignIn) -> None:

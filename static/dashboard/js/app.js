@@ -57,6 +57,8 @@
 
   // A form is dirty from the first change until it is sent or reset; the live parts wait for it.
   on("input", (event) => event.target.form?.setAttribute("data-js-dirty", ""));
+  // What was typed stays, whatever is brought by an answer that was asked for before.
+  on("input", ({ target }) => { if (target.matches("[data-keep]")) target.toggleAttribute("hx-morph-skip", target.value.trim() !== ""); });
   on("reset", (event) => event.target.removeAttribute("data-js-dirty"));
   on("htmx:after:swap", () => { retitle(); showChoices(); });
   on("htmx:finally:request", (event) => {
