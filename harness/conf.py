@@ -38,8 +38,6 @@ class Conf:
     DEFAULT_AGENT: str | None = None
     ROUTER: str | None = None
     """Import path of a routing function; None: the rules that agents declare."""
-    MODEL: str | None = None
-    """The language model of the assistant, as "provider:name"."""
     JANITOR_ROOTS: list[Path] = field(default_factory=list)
     DRILLS: bool = False
 

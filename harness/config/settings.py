@@ -49,7 +49,6 @@ HARNESS: dict[str, Any] = {
     "AGENTS": env.words("HARNESS_AGENTS", _default.AGENTS),
     "DEFAULT_AGENT": env.text("HARNESS_DEFAULT_AGENT", _default.DEFAULT_AGENT),
     "ROUTER": env.text("HARNESS_ROUTER", _default.ROUTER),
-    "MODEL": env.text("HARNESS_MODEL", _default.MODEL),
     "JANITOR_ROOTS": env.paths("HARNESS_JANITOR_ROOTS") or [DATA_DIR / "demo"],
     "DRILLS": env.boolean("HARNESS_DRILLS", DEBUG),
 }

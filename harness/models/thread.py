@@ -10,11 +10,6 @@ from harness.states import State
 IDLE = "idle"
 
 
-class ThreadQuerySet(models.QuerySet["Thread"]):
-    def recent_first(self) -> ThreadQuerySet:
-        return self.order_by("-updated_at", "-id")
-
-
 class Thread(Identified):
     """A conversation with one agent. Its status mirrors its latest run."""
 
@@ -25,8 +20,6 @@ class Thread(Identified):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    objects = ThreadQuerySet.as_manager()
 
     class Meta:
         db_table = "harness_thread"
