@@ -10,6 +10,7 @@ from typing import Any
 from django.template import Library
 
 from dashboard.templatetags.words import one_line, relative, span
+from harness.agents import registry
 from harness.models import Run
 from harness.states import HOLDING
 
@@ -29,6 +30,14 @@ SIGNALS = {each.value: each.name for each in signals.Signals}
 @register.filter
 def thousands(value: int) -> str:
     return f"{value:,}"
+
+
+@register.simple_tag
+def risk_of(agent: str, tool: str) -> str:
+    """The tool's own word, "low", "medium" or "high"; empty where this process knows no such agent or tool."""
+    spec = next((spec for spec in registry.all_agents() if spec.name == agent), None)
+    found = spec.tools.get(tool) if spec else None
+    return found.risk if found else ""
 
 
 @register.filter

@@ -285,3 +285,12 @@ def test_the_inbox_asks_the_database_a_fixed_number_of_times(
 
     with django_assert_num_queries(6):  # session, user; cards, lately, agents, tools
         ada.get("/approvals/", headers=HTMX | {"HX-Target": "section#inbox"})
+
+
+def test_the_card_says_how_risky_the_tool_is_and_nothing_where_it_is_not_known(client: Client) -> None:
+    client.force_login(world.user())
+    _, (known,) = world.waiting_run(agent="disk-janitor", queue_key="one")
+    _, (unknown,) = world.waiting_run(agent="long-gone", queue_key="two")
+
+    assert "high risk" in client.get(reverse("dashboard:approval", args=[known.pk])).content.decode()
+    assert " risk</span>" not in client.get(reverse("dashboard:approval", args=[unknown.pk])).content.decode()
